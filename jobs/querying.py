@@ -1,0 +1,110 @@
+"""Reads the output tables: SQL over all of them, and plain files of one consistent version."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from pipeline.tables import dataset, open_table
+from schemas.job import JobError
+from schemas.records import TABLES
+
+
+def connect(output: str) -> Any:
+    """A DuckDB connection with a view on every output table. Raises JobError where nothing was written yet."""
+    import duckdb
+
+    connection = duckdb.connect()
+    found = 0
+    for name in TABLES:
+        found += open_table(output, name) is not None
+        connection.register(name, dataset(output, name))
+    if not found:
+        raise JobError(f"{output} holds no tables: run the job first")
+    return connection
+
+
+def print_query(output: str, query: str, as_json: bool) -> None:
+    """Run one SQL query and print its rows as a table, or as JSON lines. Raises JobError for bad SQL."""
+    import duckdb
+    from rich.console import Console
+    from rich.table import Table
+
+    try:
+        result = connect(output).execute(query)
+        columns = [column[0] for column in result.description]
+        rows = result.fetchall()
+    except duckdb.Error as error:
+        raise JobError(f"sql: {error}") from error
+    if as_json:
+        for row in rows:
+            print(json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False))
+        return
+    shown = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*("" if value is None else str(value) for value in row))
+    Console().print(shown)
+
+
+def export(output: str, target: Path, kind: str) -> dict[str, int]:
+    """Write every table as one plain file of one consistent version; the number of rows of each.
+
+    The version is that of the last fold which reached every table. Nested columns are JSON in CSV. Raises JobError
+    where nothing was written yet or the target holds files.
+    """
+    tables = {name: table for name in TABLES if (table := open_table(output, name)) is not None}
+    if "shards" not in tables:
+        raise JobError(f"{output} holds no tables: run the job first")
+    if target.exists() and any(target.iterdir()):
+        raise JobError(f"export: {target} is not empty")
+    target.mkdir(parents=True, exist_ok=True)
+    last = _fold(tables["shards"])
+    counts = {}
+    for name, table in tables.items():
+        if name != "runs":
+            _go_to_fold(table, last)
+        batches = dataset(output, name, table).to_batches()
+        path = target / f"{name}.{kind}"
+        counts[name] = _write_csv(path, TABLES[name], batches) if kind == "csv" else _write_parquet(
+            path, TABLES[name], batches)
+    return counts
+
+
+def _fold(table: DeltaTable) -> int:
+    return next((int(entry["fold"]) for entry in table.history() if "fold" in entry), 0)
+
+
+def _go_to_fold(table: DeltaTable, fold: int) -> None:
+    """Load the newest version of a table that holds no fold after this one."""
+    for entry in table.history():
+        if int(entry.get("fold", fold)) <= fold:
+            table.load_as_version(entry["version"])
+            return
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Any) -> int:
+    count = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_table(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+            count += batch.num_rows
+    return count
+
+
+def _write_csv(path: Path, schema: pa.Schema, batches: Any) -> int:
+    count = 0
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(schema.names)
+        for batch in batches:
+            for row in batch.select(schema.names).to_pylist():
+                writer.writerow([json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
+                                 for value in row.values()])
+                count += 1
+    return count

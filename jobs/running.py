@@ -1,0 +1,196 @@
+"""One run of a job: fold what is published, drop what is done, fan out, fold as results come, account for the rest."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+import platform
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import pyarrow.compute as pc
+
+from model_actors.choosing import EngineChoice, choose
+from pipeline import storage
+from pipeline.asking import Setting
+from pipeline.fingerprints import of_job
+from pipeline.planning import check_job
+from pipeline.sources import list_inputs
+from pipeline.storage import StorageError, StoredObject
+from pipeline.tables import Folder, append, read_columns
+from pipeline.work import Receipt
+from schemas.job import Job, JobError
+
+FOLD_EVERY_SECONDS = 20
+"""Seconds between folds of a run, so that an asset is readable soon after its last answer."""
+
+LIBRARIES = ("canvass-audit", "ray", "pyarrow", "deltalake", "pymupdf", "pillow", "av", "rapidocr", "onnxruntime")
+
+
+@dataclass
+class Progress:
+    """What a run has done so far, for whoever shows it."""
+
+    assets: int
+    already_done: int
+    assets_done: int = 0
+    shards: int = 0
+    units: int = 0
+    failures: int = 0
+    started: float = field(default_factory=time.monotonic)
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job ready to run: its setting, its engine, the objects still to do, and how many are done already."""
+
+    setting: Setting
+    choice: EngineChoice
+    todo: list[StoredObject]
+    done: int
+    folder: Folder | None
+
+
+def prepare(job: Job, limit: int | None, write: bool = True) -> Prepared:
+    """List the inputs and drop what is done; with `write`, first fold what an earlier run left published.
+
+    Raises JobError where the job itself is wrong: inputs, output, or a checklist that fits no context.
+    """
+    choice = choose(job.engine)
+    check_job(job, choice.limits)
+    names = of_job(job, choice)
+    setting = Setting(job, f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}", names)
+    found = list_inputs(job.inputs, [*job.exclude, storage.join(job.output, "**")], job.limit)
+    folder = None
+    try:
+        if write:
+            folder = Folder(job.output, job.checklist)
+            folder.add_published()
+            folder.fold()
+        done = {(row["asset"], row["version"]) for row in read_columns(
+            job.output, "assets", ["asset", "version", "fingerprint", "asked"]).to_pylist()
+            if (row["fingerprint"], row["asked"]) == (names.engine, names.asked)}
+    except (StorageError, OSError) as error:
+        raise JobError(f"output {job.output}: {error}") from error
+    todo = [item for item in found if (item.uri, item.version) not in done]
+    return Prepared(setting, choice, todo[:limit], len(found) - len(todo), folder)
+
+
+@contextmanager
+def ray_session() -> Iterator[int]:
+    """Ray on this machine, or the cluster that RAY_ADDRESS names; yields the number of CPUs."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        options = {} if os.environ.get("RAY_ADDRESS") else {
+            "object_store_memory": 256 << 20, "include_dashboard": False}
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **options)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
+    """Run a prepared job to its end, or until Ctrl-C, which leaves a committed state. Returns what was done.
+
+    Raises JobError where the output cannot be written.
+    """
+    assert prepared.folder is not None
+    started = datetime.datetime.now(datetime.UTC)
+    progress = Progress(len(prepared.todo) + prepared.done, prepared.done)
+    try:
+        try:
+            if prepared.todo:
+                with ray_session() as cpus:
+                    _fan_out(prepared, cpus, progress, show)
+                progress.assets_done += prepared.folder.fold()
+                _account_for_the_lost(prepared, progress)
+        except KeyboardInterrupt:
+            progress.interrupted = True
+            prepared.folder.add_published()
+        progress.assets_done += prepared.folder.fold()
+        show(progress)
+        _record(prepared.setting, started, progress)
+    except StorageError as error:
+        raise JobError(f"output {prepared.setting.job.output}: {error}") from error
+    return progress
+
+
+def _fan_out(prepared: Prepared, cpus: int, progress: Progress, show: Callable[[Progress], None]) -> None:
+    from pipeline import graph
+
+    assert prepared.folder is not None
+    setting = prepared.setting
+    planned = graph.plan_shards(prepared.todo, setting, prepared.choice.limits, prepared.folder.waiting)
+    workers = setting.job.engine.workers or max(1, cpus)
+    last_fold = time.monotonic()
+    for receipt in graph.run_shards(planned, setting, prepared.choice, workers):
+        prepared.folder.add(graph.published_name(setting, receipt), receipt.parts)
+        _count(progress, receipt)
+        if time.monotonic() - last_fold > FOLD_EVERY_SECONDS:
+            progress.assets_done += prepared.folder.fold()
+            last_fold = time.monotonic()
+        show(progress)
+
+
+def _count(progress: Progress, receipt: Receipt) -> None:
+    progress.shards += 1
+    progress.units += receipt.units
+    progress.failures += receipt.failures
+
+
+def _account_for_the_lost(prepared: Prepared, progress: Progress) -> None:
+    """Give every object whose shard killed its worker again and again its row: it is quarantined, not forgotten."""
+    from pipeline.graph import published_name
+    from pipeline.probing import plan_assets
+    from pipeline.rendering import Helpers
+    from pipeline.units import UnreadableError
+    from pipeline.work import is_published, lost_shard
+
+    setting, folder = prepared.setting, prepared.folder
+    assert folder is not None
+    names = setting.names
+    lost = [item for item in prepared.todo if not folder.is_done(item.uri, item.version, names.engine, names.asked)]
+    if not lost:
+        return
+    error = UnreadableError("crash", "the worker that read or asked it died each time; see the logs of the engine")
+    helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
+    try:
+        for shard in plan_assets(lost, setting.job, prepared.choice.limits, names, helpers):
+            if not is_published(setting, shard):
+                receipt = lost_shard(shard, setting, error)
+                folder.add(published_name(setting, receipt), receipt.parts)
+                _count(progress, receipt)
+    finally:
+        helpers.close()
+
+
+def _record(setting: Setting, started: datetime.datetime, progress: Progress) -> None:
+    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    append(setting.job.output, "runs", [{
+        "run_id": setting.run_id, "job": setting.job.name,
+        "status": "interrupted" if progress.interrupted else "finished", "started_at": started,
+        "finished_at": datetime.datetime.now(datetime.UTC), "fingerprint": setting.names.engine,
+        "questions": json.dumps(setting.names.questions), "versions": json.dumps(versions),
+        "assets": progress.assets_done, "shards": progress.shards, "failures": progress.failures}])
+
+
+def count_by(output: str, table: str, column: str) -> Counter[str]:
+    """How many rows of an output table hold each value of a column."""
+    counts = pc.value_counts(read_columns(output, table, [column])[column])
+    return Counter({item["values"]: item["counts"] for item in counts.to_pylist()})

@@ -1,0 +1,46 @@
+"""What a user reads at the end of a run and in `status`: objects by outcome, failures by reason, verdicts, next step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from jobs.running import Progress
+from pipeline.tables import read_columns
+from schemas.job import Job
+
+
+def outcomes(job: Job) -> Counter[str]:
+    """Number of assets by status."""
+    return Counter(read_columns(job.output, "assets", ["status"])["status"].to_pylist())
+
+
+def closing_lines(job: Job, job_file: str, progress: Progress) -> Iterator[str]:
+    """The closing summary of a run."""
+    yield "Interrupted: what was answered is committed." if progress.interrupted else "Done."
+    yield from table_lines(job)
+    if progress.interrupted:
+        yield f"Next: canvass run {job_file}      # goes on where it stopped"
+    else:
+        yield f'Next: canvass sql {job_file} "select question, value, verdict from answers where level = \'asset\'"'
+
+
+def table_lines(job: Job) -> Iterator[str]:
+    """What the output tables hold."""
+    counts = outcomes(job)
+    yield "Objects: " + (", ".join(f"{counts[name]} {name}" for name in ("ok", "partial", "quarantined")
+                                   if counts[name]) or "none yet")
+    answers = read_columns(job.output, "answers", ["level", "status", "verdict"]).to_pylist()
+    own = [row for row in answers if row["level"] == "asset"]
+    status, verdicts = Counter(row["status"] for row in own), Counter(row["verdict"] for row in own if row["verdict"])
+    if own:
+        yield "Answers: " + ", ".join(f"{count} {name}" for name, count in sorted(status.items()))
+    if verdicts:
+        yield "Checks:  " + ", ".join(f"{verdicts[name]} {name}" for name in ("pass", "fail", "unsure") if verdicts[name])
+    failures = read_columns(job.output, "failures", ["asset", "phase", "category", "message"]).to_pylist()
+    if failures:
+        yield "Failures:"
+        for (phase, category), count in Counter((row["phase"], row["category"]) for row in failures).most_common():
+            example = next(row for row in failures if (row["phase"], row["category"]) == (phase, category))
+            yield f"  {count:>5}  {phase}/{category}: {example['asset']!r}: {example['message']}"
+    yield f"Tables:  {job.output}"

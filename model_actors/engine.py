@@ -1,0 +1,189 @@
+"""The contract between the pipeline and whatever answers: limits, requests, replies and errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.checklist import Question
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words of a page in reading order, as columns.
+
+    `boxes` is float32 [n, 4], normalised to the page; `confidences` float32 [n]; `lines` int32 [n] numbers the
+    line that each word stands in.
+    """
+
+    texts: list[str]
+    boxes: npt.NDArray[np.float32]
+    confidences: npt.NDArray[np.float32]
+    lines: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class View:
+    """One unit as an engine sees it: a page, or a frame at a presentation time.
+
+    `pixels` is uint8 [height, width, 3], RGB, at the exact size of the request's budget. `words` is the page's own
+    text layer where there is one that can be believed; `note` says why there is none. A frame stands for the time
+    from `time_s` until `until_s`.
+    """
+
+    pixels: Pixels
+    page: int | None = None
+    time_s: float | None = None
+    until_s: float | None = None
+    words: Words | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one request shows and asks. `asset` names the object and version that the views are of."""
+
+    id: str
+    asset: str
+    views: tuple[View, ...]
+    questions: tuple[Question, ...]
+    transcribe: bool
+    instructions: str
+    budget: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where an answer stands: a page or a stretch of time, a box in 0..1, the quoted text, a retrieval score."""
+
+    page: int | None = None
+    time_s: float | None = None
+    end_s: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    quote: str | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. `value` is None where the engine abstained, and `reason` then says why.
+
+    `value` holds the canonical text that schemas.answers checks; `currency` goes with an amount.
+    """
+
+    question: str
+    value: str | None
+    currency: str | None = None
+    confidence: float | None = None
+    confidence_source: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table, rows and columns from 0."""
+
+    row: int
+    column: int
+    text: str
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a transcript: heading, paragraph, list or table."""
+
+    kind: str
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float | None
+    cells: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The text of one unit, blocks in reading order."""
+
+    page: int | None
+    time_s: float | None
+    text: str
+    markdown: str
+    blocks: tuple[Block, ...]
+    words: Words | None
+    source: str
+    confidence: float | None
+    confidence_source: str | None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a request cost; None where an engine has no such thing."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    steps: int | None = None
+    tokens_per_forward: float | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back of a request."""
+
+    transcripts: tuple[Transcript, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    usage: Usage = Usage()
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an engine can take, for the planner.
+
+    `context` tokens a request, `canvas` tokens of it reserved for what is written, `images` a request, `budgets` it
+    knows, `pixels_per_em` below which it cannot read text, `text_in_prompt` where a page's text layer takes part of
+    the context, and `seconds_per_image` expected, by which work is cut into shards.
+    """
+
+    context: int
+    canvas: int
+    images: int
+    budgets: tuple[int, ...]
+    pixels_per_em: float
+    text_in_prompt: bool
+    seconds_per_image: float
+
+
+class RequestError(Exception):
+    """This request cannot be answered; the engine is fine."""
+
+
+class EngineError(Exception):
+    """The engine is broken and must be started again; its requests may be tried once more."""
+
+
+class Engine(Protocol):
+    """Turns requests into replies. One instance an actor, driven from one event loop."""
+
+    name: str
+
+    def limits(self) -> Limits:
+        """What a request may hold."""
+        ...
+
+    async def ask(self, request: Request) -> Reply:
+        """Answer one request. Raises RequestError or EngineError."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the engine holds."""
+        ...

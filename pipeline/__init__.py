@@ -1,0 +1,1 @@
+"""The way of the data: list, plan, render, ask, settle, publish, fold."""

@@ -1,0 +1,127 @@
+"""Asks an engine about the rendered units of a chunk and turns its reply into rows of the output tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from model_actors.engine import Answer, Block, Engine, Reply, Request, RequestError, Transcript, Words
+from pipeline.fingerprints import Fingerprints
+from pipeline.merging import judge
+from pipeline.planning import Chunk, Part
+from pipeline.rendering import FailedUnit, Rendered
+from pipeline.units import RETRYABLE, UnreadableError
+from schemas import answers, records
+from schemas.checklist import Question
+from schemas.job import Job
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all shards of a run share."""
+
+    job: Job
+    run_id: str
+    names: Fingerprints
+
+
+@dataclass
+class Rows:
+    """The rows that a shard publishes, by table."""
+
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in records.PUBLISHED})
+
+    def add(self, table: str, common: Mapping[str, Any], **values: Any) -> None:
+        """Add one row made of the columns all rows of a part share and its own."""
+        self.tables[table].append({**common, **values})
+
+
+def common_columns(part: Part, setting: Setting, shard_id: str) -> dict[str, Any]:
+    """The columns that every row of a part has."""
+    return {"asset": part.asset.uri, "version": part.asset.version, "fingerprint": setting.names.engine,
+            "run_id": setting.run_id, "shard_id": shard_id}
+
+
+def add_failure(rows: Rows, common: Mapping[str, Any], phase: str, error: UnreadableError, page: int | None = None,
+                time_s: float | None = None, attempts: int = 1) -> None:
+    """Record a failure, whose message names what to do."""
+    rows.add("failures", common, page=page, time_s=time_s, phase=phase, category=error.category,
+             retryable=error.category in RETRYABLE, message=error.message, attempts=attempts)
+
+
+def add_failed_units(rows: Rows, common: Mapping[str, Any], failed: Iterable[FailedUnit]) -> None:
+    """Record the units of a chunk that could not be drawn."""
+    for unit in failed:
+        add_failure(rows, common, "render", unit.error, unit.page, unit.time_s)
+
+
+async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, engine: Engine, setting: Setting,
+              common: Mapping[str, Any], rows: Rows) -> None:
+    """Ask about what was drawn, and add transcripts, answers and the request's own row, or a failure.
+
+    Raises EngineError where the engine broke.
+    """
+    questions = {question.id: question for question in setting.job.checklist}
+    request = Request(f"{common['shard_id']}:{chunk.id}", f"{common['asset']}@{common['version']}", rendered.views,
+                      tuple(questions[name] for name in chunk.questions), chunk.transcribe, setting.job.instructions,
+                      rendered.budget)
+    started = time.monotonic()
+    page = chunk.pages[0] if len(chunk.pages) == 1 else None
+    try:
+        reply = await engine.ask(request)
+    except RequestError as error:
+        add_failure(rows, common, "ask", UnreadableError("request", str(error)), page)
+        reply = Reply(finish_reason="error")
+    usage = reply.usage
+    rows.add("requests", common, chunk_id=chunk.id, engine=engine.name, budget=rendered.budget,
+             images=len(rendered.views), input_tokens=usage.input_tokens or chunk.tokens,
+             output_tokens=usage.output_tokens, steps=usage.steps, tokens_per_forward=usage.tokens_per_forward,
+             render_seconds=render_seconds, ask_seconds=time.monotonic() - started, rungs=list(rendered.rungs),
+             finish_reason=reply.finish_reason)
+    for transcript in reply.transcripts:
+        rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, **_transcript(transcript))
+    coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else None
+    for answer in reply.answers:
+        question = questions[answer.question]
+        row = {"question": question.id, "question_fingerprint": setting.names.questions[question.id],
+               "level": question.scope if question.scope == "page" else "chunk",
+               "page": page if question.scope == "page" else None, "chunk_id": chunk.id,
+               "answer_type": question.answer.type, "severity": question.severity, "engine": engine.name,
+               "coverage": coverage, **_answer(question, answer)}
+        rows.add("answers", common, **row, verdict=judge(question, row))
+
+
+def _answer(question: Question, answer: Answer) -> dict[str, Any]:
+    row: dict[str, Any] = {"status": "unsure", "confidence": answer.confidence,
+                           "confidence_source": answer.confidence_source, "reason": answer.reason,
+                           "evidence": [asdict(item) for item in answer.evidence]}
+    if answer.value is None:
+        return row
+    try:
+        typed = answers.columns(question, answer.value, answer.currency)
+    except answers.InvalidValueError as error:
+        return {**row, "status": "failed", "reason": f"the reply is not valid: {error}"}
+    return {**row, **typed, "status": "answered"}
+
+
+def _transcript(transcript: Transcript) -> dict[str, Any]:
+    return {"page": transcript.page, "time_s": transcript.time_s, "text": transcript.text,
+            "markdown": transcript.markdown, "source": transcript.source, "confidence": transcript.confidence,
+            "confidence_source": transcript.confidence_source, "note": transcript.note,
+            "blocks": [_block(block, order) for order, block in enumerate(transcript.blocks)],
+            "words": None if transcript.words is None else _words(transcript.words)}
+
+
+def _block(block: Block, order: int) -> dict[str, Any]:
+    return {"kind": block.kind, "text": block.text, "box": block.box, "order": order, "confidence": block.confidence,
+            "cells": [asdict(cell) for cell in block.cells]}
+
+
+def _words(words: Words) -> list[dict[str, Any]]:
+    boxes = np.round(words.boxes.astype(np.float64), 5).tolist()
+    return [{"text": text, "box": box, "confidence": confidence} for text, box, confidence
+            in zip(words.texts, boxes, words.confidences.tolist(), strict=True)]

@@ -1,0 +1,178 @@
+"""Video frames by presentation time through PyAV, run in helper processes only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from model_actors.engine import Pixels
+from pipeline import storage
+from pipeline.units import FrameTimes, UnreadableError, VideoProbe
+
+LUMA_SIZE = (160, 90)
+TILE = 8
+NEW_FRAME = 12.0
+"""Largest mean luma difference of a tile of 8 x 8 px, at 160 x 90, up to which two frames show the same: it keeps
+one-word subtitle changes, which global hashes lose."""
+
+av.logging.set_level(None)
+Luma = npt.NDArray[np.float32]
+
+
+def _open(uri: str) -> tuple[Any, Any]:
+    source: str | IO[bytes] = uri if storage.is_local(uri) else storage.open_ranges(uri)
+    try:
+        container = av.open(source, metadata_errors="replace")
+    except storage.StorageError:
+        raise
+    except Exception as error:
+        hint = "its index is missing: the file was cut off" if "Invalid data" in str(error) else "it may be damaged"
+        raise UnreadableError("damaged", f"not a readable video ({hint}; {error})") from None
+    if not container.streams.video:
+        raise UnreadableError("no_video", "has no video stream")
+    stream = container.streams.video[0]
+    stream.thread_count = 1
+    return container, stream
+
+
+def probe(uri: str) -> tuple[VideoProbe, list[Pixels]]:
+    """Claimed duration and displayed size. Raises UnreadableError: damaged, no_video or empty."""
+    container, stream = _open(uri)
+    with container:
+        frame = next(_decode(container, stream, [0]), None)
+        if frame is None:
+            raise UnreadableError("damaged", "not one frame can be decoded")
+        width, height = _shown_size(frame, stream)
+        return VideoProbe(max(_duration(container, stream), 1e-3), width, height), []
+
+
+def _duration(container: Any, stream: Any) -> float:
+    if stream.duration:
+        claimed = float(stream.duration * stream.time_base)
+    elif container.duration:
+        claimed = container.duration / av.time_base
+        if "matroska" in container.format.name:
+            claimed -= _start(stream)  # Matroska counts from zero, not from its first frame
+    else:
+        claimed = _last_packet(container, stream)
+    entries = stream.index_entries
+    indexed = float(entries[len(entries) - 1].timestamp * stream.time_base) - _start(stream) if len(entries) else 0.0
+    return max(claimed, indexed)
+
+
+def _last_packet(container: Any, stream: Any) -> float:
+    container.seek(container.start_time or 0)
+    end = 0.0
+    for packet in container.demux(stream):
+        if packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * stream.time_base) - _start(stream))
+    return end
+
+
+def _start(stream: Any) -> float:
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
+    aspect = stream.sample_aspect_ratio or 1
+    width, height = round(frame.width * aspect), frame.height
+    return (height, width) if frame.rotation % 180 else (width, height)
+
+
+def _decode(container: Any, stream: Any, damaged: list[int]) -> Iterator[Any]:
+    """Frames in presentation order; packets that cannot be decoded are counted in `damaged` and passed over."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                for frame in packet.decode():
+                    if frame.pts is not None:
+                        yield frame
+            except av.error.InvalidDataError:
+                damaged[0] += 1
+    except (av.error.InvalidDataError, av.error.EOFError, OSError):
+        damaged[0] += 1  # the container itself ends in damage: what came before it stands
+
+
+def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int]) -> tuple[FrameTimes, list[Pixels]]:
+    """The frames shown at first, first + step, ... (`count` times, in seconds from the start of the presentation).
+
+    Each is drawn at `size` (width, height) px, rotation applied; a frame that looks like the last kept one is not
+    kept again. A time after the last frame's own end shows nothing and is not seen.
+    """
+    container, stream = _open(uri)
+    damaged = [0]
+    kept: list[float] = []
+    until: list[float] = []
+    images: list[Pixels] = []
+    asked = seen = 0
+    last: Luma | None = None
+    with container:
+        start = _start(stream)
+        for frame, begins, ends in _shown(_from(container, stream, first + start, damaged), stream, start):
+            while asked < count and (wanted := first + asked * step) < ends:
+                asked += 1
+                if wanted < begins and asked > 1:
+                    continue  # a gap in a damaged stream
+                seen += 1
+                luma = _luma(frame)
+                if last is None or _differs(luma, last):
+                    kept.append(wanted)
+                    until.append(wanted)
+                    images.append(_drawn(frame, size))
+                    last = luma
+                until[-1] = wanted + step
+            if asked == count:
+                break
+    return FrameTimes(tuple(kept), tuple(until), seen, damaged[0]), images
+
+
+def _from(container: Any, stream: Any, at: float, damaged: list[int]) -> Iterator[Any]:
+    """Frames from at most `at` seconds of stream time on; a seek that lands later is tried again further back."""
+    for back in (0.0, 2.0, 10.0, 60.0):
+        if at - back <= _start(stream):
+            break
+        container.seek(round((at - back) / stream.time_base), stream=stream, backward=True)
+        frames = _decode(container, stream, damaged)
+        frame = next(frames, None)
+        if frame is not None and float(frame.pts * stream.time_base) <= at + 1e-6:
+            yield frame
+            yield from frames
+            return
+    container.seek(container.start_time or 0)
+    yield from _decode(container, stream, damaged)
+
+
+def _shown(frames: Iterator[Any], stream: Any, start: float) -> Iterator[tuple[Any, float, float]]:
+    """Each frame with the seconds at which it begins and ends to be shown."""
+    usual = float(1 / stream.average_rate) if stream.average_rate else 0.04
+    held, held_at = None, 0.0
+    for frame in frames:
+        at = float(frame.pts * stream.time_base) - start
+        if held is not None:
+            yield held, held_at, at
+        held, held_at = frame, at
+    if held is not None:
+        duration = float((held.duration or 0) * stream.time_base)
+        yield held, held_at, held_at + max(duration, usual)
+
+
+def _luma(frame: Any) -> Luma:
+    small = frame.reformat(width=LUMA_SIZE[0], height=LUMA_SIZE[1], format="gray").to_ndarray()
+    return small.astype(np.float32)
+
+
+def _differs(luma: Luma, last: Luma) -> bool:
+    rows = luma.shape[0] // TILE * TILE
+    tiles = np.abs(luma - last)[:rows].reshape(rows // TILE, TILE, -1, TILE).mean(axis=(1, 3))
+    return bool(tiles.max() > NEW_FRAME)
+
+
+def _drawn(frame: Any, size: tuple[int, int]) -> Pixels:
+    turns = round(frame.rotation / 90) % 4
+    width, height = size[::-1] if turns % 2 else size
+    pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(pixels, turns))

@@ -1,0 +1,97 @@
+"""Wires the whole on Ray Data: plan in tasks, shards to a pool of actors, receipts back."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import pickle
+import warnings
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Dataset
+
+from model_actors.actor import EngineActor
+from model_actors.choosing import EngineChoice
+from model_actors.engine import Engine, Limits
+from pipeline.asking import Setting
+from pipeline.planning import Shard
+from pipeline.probing import plan_assets
+from pipeline.publishing import Published
+from pipeline.rendering import Helpers
+from pipeline.storage import StoredObject
+from pipeline.work import Bench, Receipt, work
+from schemas.job import Job
+
+ASSETS_A_TASK = 64
+"""Assets that one planning task probes: enough to pay for its start, few enough to spread."""
+
+CHUNKS_AHEAD = 2
+"""Chunks that one actor has drawn and not yet answered."""
+
+# Ray 2.60 says that these will be named parameters one day; until then this is the only way to bound retries.
+warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+
+ACTOR_CPUS, PLANNING_CPUS = 0.75, 0.25
+"""Shares of a core, as Ray counts them: one actor a core leaves room for planning beside it."""
+
+RETRIES = 2
+"""How often Ray tries a planning task or a shard again after its process died."""
+
+
+def plan_shards(assets: Sequence[StoredObject], setting: Setting, limits: Limits,
+                published: frozenset[str] = frozenset()) -> Dataset:
+    """A dataset of shards, one a row and block: column `shard` holds the pickled Shard. Those published are dropped."""
+    context = DataContext.get_current()
+    context.target_max_block_size = 1  # every shard a block of its own: blocks are what Ray schedules
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a shard that kills its actor again and again is accounted for by the driver
+    rows = [pa.table({"asset": [pickle.dumps(asset) for asset in assets[start : start + ASSETS_A_TASK]]})
+            for start in range(0, len(assets), ASSETS_A_TASK)]
+    return ray.data.from_arrow(rows).map_batches(
+        functools.partial(_plan_batch, setting=setting, limits=limits, published=published), batch_size=None, batch_format="pyarrow",
+        num_cpus=PLANNING_CPUS, max_retries=RETRIES)
+
+
+def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: frozenset[str]) -> Iterator[pa.Table]:
+    job: Job = setting.job
+    helpers = Helpers(1, job.limits.seconds, job.limits.memory_mb)
+    assets = [pickle.loads(asset.as_py()) for asset in batch["asset"]]
+    try:
+        for shard in plan_assets(assets, job, limits, setting.names, helpers):
+            if shard.id not in published:
+                yield pa.table({"shard": [pickle.dumps(shard)]})
+    finally:
+        helpers.close()
+
+
+def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers: int) -> Iterator[Receipt]:
+    """Work on every shard in a pool of actors, and yield their receipts as they come."""
+    receipts = planned.map_batches(
+        EngineActor, fn_constructor_args=(choice.build, functools.partial(_make_work, setting, choice.limits)),
+        batch_size=1, batch_format="pyarrow", num_cpus=ACTOR_CPUS,
+        compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2 * choice.shards_at_once,
+                                  max_concurrent_calls_per_actor=choice.shards_at_once,
+                                  enable_true_multi_threading=True),
+        max_restarts=10 * RETRIES, max_task_retries=RETRIES)
+    for row in receipts.iter_rows():
+        yield Receipt(**row)
+
+
+def _make_work(setting: Setting, limits: Limits) -> Callable[[bytes, Engine], Awaitable[dict[str, Any]]]:
+    helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
+    ahead = asyncio.Semaphore(CHUNKS_AHEAD)
+
+    async def do(pickled: bytes, engine: Engine) -> dict[str, Any]:
+        shard: Shard = pickle.loads(pickled)
+        return asdict(await work(shard, setting, Bench(engine, helpers, ahead)))
+
+    return do
+
+
+def published_name(setting: Setting, receipt: Receipt) -> Published:
+    """The published object that a receipt tells of."""
+    return Published(setting.names.engine, receipt.shard_id)

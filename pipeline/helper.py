@@ -1,0 +1,164 @@
+"""A helper process that opens untrusted files: under limits, and free to die without taking anything with it.
+
+The parent sends a call, the child runs it under a wall-clock limit (its own alarm, so that it ends even if the parent
+is gone) and an address-space limit, and sends the result back. Pixels travel in an anonymous memory file whose
+descriptor is passed along: the kernel frees it with its last user, so that nothing is left behind by a kill.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from model_actors.engine import Pixels
+from pipeline.units import UnreadableError
+
+HEADER = struct.Struct("<QQ")
+GRACE_SECONDS = 5
+
+
+def _send(sock: socket.socket, message: Any, pixels: list[Pixels]) -> None:
+    body = pickle.dumps((message, [image.shape for image in pixels]), protocol=5)
+    total = sum(image.nbytes for image in pixels)
+    header = HEADER.pack(len(body), total)
+    if not total:
+        sock.sendall(header + body)
+        return
+    memory = os.memfd_create("canvass-pixels")
+    try:
+        for image in pixels:
+            view = memoryview(np.ascontiguousarray(image)).cast("B")
+            while view:
+                view = view[os.write(memory, view) :]
+        socket.send_fds(sock, [header], [memory])
+    finally:
+        os.close(memory)
+    sock.sendall(body)
+
+
+def _receive_exactly(sock: socket.socket, count: int) -> bytes:
+    pieces = bytearray()
+    while len(pieces) < count:
+        piece = sock.recv(min(count - len(pieces), 1 << 20))
+        if not piece:
+            raise EOFError
+        pieces += piece
+    return bytes(pieces)
+
+
+def _receive(sock: socket.socket) -> tuple[Any, list[Pixels]]:
+    header, descriptors, _, _ = socket.recv_fds(sock, HEADER.size, 1)
+    if not header:
+        raise EOFError
+    header += _receive_exactly(sock, HEADER.size - len(header))
+    length, total = HEADER.unpack(header)
+    message, shapes = pickle.loads(_receive_exactly(sock, length))
+    if not total:
+        return message, []
+    mapped = mmap.mmap(descriptors[0], total, prot=mmap.PROT_READ)
+    os.close(descriptors[0])
+    images, offset = [], 0
+    for shape in shapes:
+        count = int(np.prod(shape))
+        images.append(np.frombuffer(mapped, np.uint8, count, offset).reshape(shape))
+        offset += count
+    return message, images
+
+
+class Helper:
+    """One helper process, started when first called and again after it died. Not safe for two threads at once."""
+
+    def __init__(self, seconds: int, memory_mb: int) -> None:
+        self._seconds = seconds
+        self._memory_mb = memory_mb
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sock: socket.socket | None = None
+
+    def call(self, function: Callable[..., Any], *args: Any) -> tuple[Any, list[Pixels]]:
+        """Run an importable function in the child; it returns (anything picklable, list of uint8 arrays).
+
+        Raises UnreadableError: the function's own, or `timeout`, `memory` or `crash` where the child met a limit or
+        died.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        assert self._sock is not None
+        try:
+            _send(self._sock, (function, args), [])
+            self._sock.settimeout(self._seconds + GRACE_SECONDS)
+            (result, error), pixels = _receive(self._sock)
+        except (EOFError, OSError):
+            raise self._buried() from None
+        if error is not None:
+            raise error
+        return result, pixels
+
+    def _start(self) -> None:
+        self.close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.helper", str(theirs.fileno()), str(self._seconds),
+                 str(self._memory_mb)], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+        self._sock = ours
+
+    def _buried(self) -> UnreadableError:
+        assert self._process is not None
+        try:
+            status = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            status = -signal.SIGALRM  # it hangs where not even its alarm reaches it
+        self.close()
+        if status == -signal.SIGALRM:
+            return UnreadableError("timeout", f"took over {self._seconds} s; raise limits.seconds to allow it more")
+        name = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return UnreadableError("crash", f"its reader process died ({name}); the file may be hostile or damaged")
+
+    def close(self) -> None:
+        """End the child."""
+        if self._sock is not None:
+            self._sock.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = self._sock = None
+
+
+def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the driver, which closes our socket
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sock = socket.socket(fileno=descriptor)
+    while True:
+        try:
+            (function, args), _ = _receive(sock)
+        except (EOFError, ConnectionError):
+            return
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        result, pixels, error = None, [], None
+        try:
+            result, pixels = function(*args)
+        except UnreadableError as caught:
+            error = caught
+        except MemoryError:
+            error = UnreadableError("memory", f"needs more than {memory_mb} MB; raise limits.memory_mb to allow it")
+        except Exception as caught:  # a reader library may raise anything on a hostile file
+            error = UnreadableError("damaged", f"{type(caught).__name__}: {caught}")
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _send(sock, (result, error), pixels)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

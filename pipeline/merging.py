@@ -1,0 +1,153 @@
+"""Makes an asset's own answers, events, verdicts and status from those of its chunks: pure and deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import answers
+from schemas.checklist import Event, Question, condition
+
+Row = dict[str, Any]
+
+VERDICT_LINE = 0.5
+"""Confidence below which an answer decides no check."""
+
+CLEAR_LEAD = 0.05
+"""Lead in confidence by which one value must stand before every other to be the asset's answer."""
+
+MAX_EVIDENCE = 3
+"""Pieces of evidence kept with an asset's answer; its chunks' answers hold all."""
+
+
+def judge(question: Question, row: Mapping[str, Any]) -> str | None:
+    """The verdict of an answer row: pass or fail against `expect`, unsure below the line, None where nothing is expected."""
+    if question.expect is None:
+        return None
+    if row["status"] == "not_applicable":
+        return None
+    if row["status"] != "answered" or (row.get("confidence") or 0.0) < VERDICT_LINE:
+        return "unsure"
+    return "pass" if answers.same(question, row["value"], question.expect) else "fail"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a fold adds for one asset."""
+
+    asset: Row
+    answers: list[Row]
+    events: list[Row]
+
+
+def merge_asset(checklist: Sequence[Question], parts: Sequence[Row], chunk_answers: Sequence[Row],
+                failures: Sequence[Row]) -> Merged:
+    """One asset from its rows: `parts` of the ledger, its chunks' answers, its failures."""
+    first = parts[0]
+    common = {name: first[name] for name in ("asset", "version", "fingerprint", "run_id")}
+    asset = {**common, **_status(parts, failures), "asked": first["asked"],
+             **{name: first[name] for name in ("kind", "media_type", "bytes", "units", "duration_s", "repaired")},
+             "finished_at": max(part["published_at"] for part in parts)}
+    events: list[Row] = []
+    merged: dict[str, Row] = {}
+    for question in checklist:
+        own = [row for row in chunk_answers if row["question"] == question.id]
+        if not own and (asset["status"] == "quarantined" or not _applies(question, first["kind"])):
+            continue
+        row = _merge_answers(question, own)
+        if isinstance(question.answer, Event):
+            found = _events(question, own, common)
+            events += found
+        row |= {**common, "question": question.id, "level": "asset", "answer_type": question.answer.type,
+                "severity": question.severity, "coverage": asset["coverage"]}
+        row.setdefault("question_fingerprint", "")
+        if not _holds(question, merged):
+            row |= {"status": "not_applicable", "value": None, "number": None, "currency": None, "date": None,
+                    "confidence": None, "confidence_source": None, "evidence": [],
+                    "reason": f"only_if does not hold: {question.only_if}"}
+        row["verdict"] = _page_verdict(question, own) if question.scope == "page" else judge(question, row)
+        merged[question.id] = row
+    return Merged(asset, list(merged.values()), events)
+
+
+def _applies(question: Question, kind: str) -> bool:
+    if kind == "video":
+        return question.scope == "document" and question.pages is None
+    return not isinstance(question.answer, Event)
+
+
+def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
+    units = parts[0]["units"]
+    pages = {row["page"] for row in failures if row["page"] is not None and row["phase"] == "render"}
+    lost = sum(part["units_failed"] for part in parts)
+    if parts[0]["kind"] != "video" and pages:
+        lost = min(lost, len(pages))  # a page seen by two chunks fails in both and is one page
+    unseen = bool(failures) and lost >= units
+    reasons = list(dict.fromkeys(row["message"] for row in failures))
+    more = f" (and {len(reasons) - 1} more in failures)" if len(reasons) > 1 else ""
+    return {"status": "quarantined" if unseen else "partial" if failures else "ok",
+            "reason": reasons[0] + more if reasons else None, "units_failed": min(lost, units),
+            "coverage": 0.0 if unseen else 1.0 - lost / units if units else 1.0}
+
+
+def _merge_answers(question: Question, own: Sequence[Row]) -> Row:
+    """The value that stands clearly before every other; a conflict is unsure and keeps both sides' evidence."""
+    if not own:
+        return {"status": "failed", "reason": "no part of the asset could be asked", "evidence": [], "engine": ""}
+    shared = {"question_fingerprint": own[0]["question_fingerprint"], "engine": own[0]["engine"]}
+    best: dict[tuple[Any, ...], Row] = {}
+    for row in sorted(own, key=lambda row: (row["status"] != "answered", -(row["confidence"] or 0.0), _place(row))):
+        if row["status"] == "answered":
+            best.setdefault((row["value"], row["currency"]), row)
+    ranked = list(best.values())
+    if not ranked:
+        evidence = sorted((item for row in own for item in row["evidence"] or ()),
+                          key=lambda item: -(item["score"] or 0.0))
+        return {**shared, "status": "unsure", "reason": own[0]["reason"], "evidence": evidence[:MAX_EVIDENCE]}
+    rivals = [row for row in ranked if (row["confidence"] or 0.0) > (ranked[0]["confidence"] or 0.0) - CLEAR_LEAD]
+    evidence = [item for row in rivals for item in row["evidence"] or ()][:MAX_EVIDENCE]
+    if len(rivals) > 1:
+        shown = ", ".join(str(row["value"]) for row in rivals[:4])
+        return {**shared, "status": "unsure", "evidence": evidence, "reason": f"its parts answer differently: {shown}"}
+    kept = {name: ranked[0][name] for name in ("status", "value", "number", "currency", "date", "confidence",
+                                               "confidence_source", "reason")}
+    return {**shared, **kept, "evidence": evidence}
+
+
+def _place(row: Row) -> tuple[int, str]:
+    return row["page"] or 0, row["chunk_id"] or ""
+
+
+def _holds(question: Question, merged: Mapping[str, Row]) -> bool:
+    """Whether `only_if` holds; an unsure condition holds, so that nothing is hidden by a doubt."""
+    needs = condition(question)
+    if needs is None or needs.question not in merged:
+        return True
+    row = merged[needs.question]
+    if row["status"] == "not_applicable":
+        return False
+    return row["status"] != "answered" or (row["value"] == needs.value) == needs.equal
+
+
+def _page_verdict(question: Question, own: Sequence[Row]) -> str | None:
+    verdicts = {row["verdict"] for row in own}
+    return next((verdict for verdict in ("fail", "unsure", "pass") if verdict in verdicts),
+                None if question.expect is None else "unsure")
+
+
+def _events(question: Question, own: Sequence[Row], common: Row) -> list[Row]:
+    """Stretches joined where one begins before the last has ended; windows that overlap count nothing twice."""
+    answered = sorted(((item, row) for row in own if row["value"] == "yes" for item in row["evidence"] or ()),
+                      key=lambda pair: (pair[0]["time_s"], pair[0]["end_s"]))
+    found: list[Row] = []
+    for item, row in answered:
+        if found and item["time_s"] <= found[-1]["end_s"] + 1e-6:
+            found[-1]["end_s"] = max(found[-1]["end_s"], item["end_s"])
+            found[-1]["confidence"] = min(found[-1]["confidence"], row["confidence"])
+            found[-1]["evidence"].append(item)
+        else:
+            found.append({**common, "question": question.id, "start_s": item["time_s"], "end_s": item["end_s"],
+                          "confidence": row["confidence"], "confidence_source": row["confidence_source"],
+                          "evidence": [item], "engine": row["engine"]})
+    return found

@@ -1,0 +1,152 @@
+"""PDF pages through PyMuPDF: the one module that touches it (AGPL), run in helper processes only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pymupdf
+
+from model_actors.budgets import image_size
+from model_actors.engine import Pixels, Words
+from pipeline import trust
+from pipeline.legibility import raster_em, words_em
+from pipeline.units import DocumentProbe, PageShape, PageText, UnreadableError
+
+MEASURED_PAGES = 8
+"""Pages of a document whose text size is measured for the plan; the renderer corrects upward what they missed."""
+
+RASTER_BUDGET = 560
+"""Budget at which a page without text is drawn to tell its text size."""
+
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+_opened: dict[str, Any] = {}
+
+
+def open_document(path: str, passwords: Sequence[str]) -> tuple[Any, str | None]:
+    """The open PDF and the password that opened it; the last one stays open for the next call.
+
+    Raises UnreadableError: damaged, encrypted or empty.
+    """
+    if path in _opened:
+        return _opened[path]
+    _opened.clear()
+    pymupdf.TOOLS.store_shrink(100)
+    try:
+        document = pymupdf.open(path, filetype="pdf")
+    except Exception as error:
+        raise UnreadableError("damaged", f"not a readable PDF ({error}); open it in a viewer and save it again") from None
+    used = None
+    if document.needs_pass:
+        used = next((password for password in passwords if document.authenticate(password)), None)
+        if used is None:
+            raise UnreadableError("encrypted", "needs a password that the job's 'passwords' does not hold")
+    if document.page_count == 0:
+        raise UnreadableError("empty", "has no pages")
+    _opened[path] = document, used
+    return document, used
+
+
+def probe(path: str, passwords: Sequence[str], every_text: bool) -> tuple[DocumentProbe, list[Pixels]]:
+    """Sizes of all pages and the text size of a sample; with `every_text`, also how much text every page has."""
+    document, used = open_document(path, passwords)
+    count = document.page_count
+    sample = {round(i * (count - 1) / max(1, MEASURED_PAGES - 1)) for i in range(min(count, MEASURED_PAGES))}
+    sample |= set(range(min(count, MEASURED_PAGES)))
+    pages = [_shape(document, number, number in sample, every_text) for number in range(count)]
+    smallest = min((page.em for page in pages if page.measured and page.em), default=None)
+    return DocumentProbe(tuple(page if page.measured else replace(page, em=smallest) for page in pages),
+                         bool(document.is_repaired), used), []
+
+
+def _shape(document: Any, number: int, measure: bool, text: bool) -> PageShape:
+    try:
+        page = document[number]
+        width, height = page.rect.width, page.rect.height
+        if not (0 < width < 1e7 and 0 < height < 1e7):
+            raise ValueError
+    except Exception:
+        return PageShape(595, 842, measured=False)  # rendering it will fail and say why
+    try:
+        size = len(page.get_text().encode()) if text else 0
+        if not measure:
+            return PageShape(width, height, measured=False, text_bytes=size)
+        em = _words(page)[1]
+        if em is None:
+            target = image_size(width, height, RASTER_BUDGET)
+            em = raster_em(_draw(page, target, pymupdf.csGRAY)[:, :, 0])
+            em = em and em * width / target[0]
+        return PageShape(width, height, em, text_bytes=size)
+    except Exception:
+        return PageShape(width, height, measured=False)
+
+
+def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[int, int], want_text: bool) \
+        -> tuple[tuple[PageText | None, str | None], list[Pixels]]:
+    """One page (from 1) drawn straight at `size` (width, height) px.
+
+    Returns its text layer where wanted, and what on it could not be drawn (a broken picture, say), if anything.
+    """
+    document, _ = open_document(path, passwords)
+    pymupdf.TOOLS.reset_mupdf_warnings()
+    try:
+        page = document[page_number - 1]
+        box = page.rect
+    except Exception as error:
+        raise UnreadableError("damaged", f"page {page_number} cannot be loaded ({error})") from None
+    if "non-page object" in pymupdf.TOOLS.mupdf_warnings(reset=False):
+        raise UnreadableError("damaged", f"page {page_number} is missing from the file: it was cut off or damaged")
+    if not (0 < box.width < 1e7 and 0 < box.height < 1e7):
+        raise UnreadableError("too_large", f"page {page_number} claims {box.width:.0f} x {box.height:.0f} pt")
+    text = None
+    if want_text:
+        words, em = _words(page)
+        text = PageText(words, PageShape(box.width, box.height, em), trust.distrust(words.texts, _is_scan_layer(page)))
+    pixels = _draw(page, size, pymupdf.csRGB)
+    flaws = [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if "error:" in line]
+    return (text, flaws[0] if flaws else None), [pixels]
+
+
+def _draw(page: Any, size: tuple[int, int], colours: Any) -> Pixels:
+    width, height = size
+    # a hair under the exact scale, so that rounding outward cannot add a row or a column
+    matrix = pymupdf.Matrix((width - 0.01) / page.rect.width, (height - 0.01) / page.rect.height)
+    pixmap = page.get_pixmap(matrix=matrix, colorspace=colours, alpha=False, annots=True)
+    drawn = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
+    drawn = drawn[:, : pixmap.width * pixmap.n].reshape(pixmap.height, pixmap.width, pixmap.n)
+    if drawn.shape[:2] == (height, width):
+        return drawn
+    canvas = np.full((height, width, pixmap.n), 255, np.uint8)
+    part = drawn[:height, :width]
+    canvas[: part.shape[0], : part.shape[1]] = part
+    return canvas
+
+
+def _words(page: Any) -> tuple[Words, float | None]:
+    found = [word for word in page.get_text("words") if word[4].strip()]
+    boxes = np.array([word[:4] for word in found], np.float32).reshape(-1, 4)
+    texts = [word[4] for word in found]
+    em = words_em(texts, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    places = np.array([word[5:7] for word in found], np.int32).reshape(-1, 2)
+    steps = np.any(places[1:] != places[:-1], axis=1)
+    lines = np.concatenate([[0], np.cumsum(steps)]).astype(np.int32)[: len(found)]
+    rect = page.rect
+    boxes = (boxes - (rect.x0, rect.y0, rect.x0, rect.y0)) / (rect.width, rect.height, rect.width, rect.height)
+    inside = np.clip(boxes, 0, 1).astype(np.float32)
+    shown = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])  # the rest was cropped away
+    return Words([text for text, kept in zip(texts, shown, strict=True) if kept], inside[shown],
+                 np.ones(int(shown.sum()), np.float32), lines[shown]), em
+
+
+def _is_scan_layer(page: Any) -> bool:
+    """Whether the text lies invisible over a picture of the whole page: another OCR's words, not the author's."""
+    if not page.get_images():
+        return False
+    area = abs(page.rect)
+    if all(abs(pymupdf.Rect(image["bbox"]) & page.rect) < 0.8 * area for image in page.get_image_info()):
+        return False
+    spans = page.get_texttrace()
+    return bool(spans) and sum(span["type"] == 3 for span in spans) > len(spans) / 2

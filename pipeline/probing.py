@@ -1,0 +1,64 @@
+"""Finds out what an asset is, opening it as little as possible, and plans it. A file that cannot be read is a part too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from model_actors.engine import Limits
+from pipeline import sources, storage
+from pipeline.fingerprints import Fingerprints
+from pipeline.planning import Part, Shard, cut_into_parts, gather_shards, plan_document, plan_video
+from pipeline.rendering import Helpers, local_copy
+from pipeline.storage import StorageError, StoredObject
+from pipeline.units import DocumentProbe, UnreadableError, VideoProbe
+from schemas.job import Job
+
+
+def plan_assets(assets: Iterable[StoredObject], job: Job, limits: Limits, names: Fingerprints, helpers: Helpers) \
+        -> Iterator[Shard]:
+    """Shards of some assets. Every asset is in at least one of them, whatever is wrong with it."""
+    parts = (part for asset in assets for part in plan_asset(asset, job, limits, helpers))
+    return gather_shards(parts, limits, names)
+
+
+def plan_asset(asset: StoredObject, job: Job, limits: Limits, helpers: Helpers) -> list[Part]:
+    """The parts of one asset; a single part with its failure where it cannot be read."""
+    kind = sources.Kind("unknown", None)
+    try:
+        head = storage.read_head(asset.uri, sources.HEAD_BYTES)
+        if not head:
+            raise UnreadableError("empty", "holds no bytes: upload it again")
+        kind = sources.sniff(head)
+        if kind.name == "unknown":
+            raise UnreadableError("unsupported", f"not a PDF, image or video: {sources.describe(head)}")
+        whole = Part(asset, kind, ())
+        with local_copy(whole) as path:
+            return cut_into_parts(_probe(whole, path, job, limits, helpers), limits)
+    except StorageError as error:
+        failure = UnreadableError(error.category, str(error))
+    except UnreadableError as error:
+        failure = error
+    return [Part(asset, kind, (), failure=failure)]
+
+
+def _probe(whole: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -> Part:
+    if whole.kind.name == "video":
+        from pipeline import frames
+
+        video, _ = helpers.call(frames.probe, path)
+        assert isinstance(video, VideoProbe)
+        return replace(whole, chunks=tuple(plan_video(video, job, limits)), duration=video.duration)
+    if whole.kind.name == "image":
+        from pipeline import images
+
+        found, _ = helpers.call(images.probe, path)
+    else:
+        from pipeline import pages
+
+        passwords = [password.get_secret_value() for password in job.passwords]
+        every_text = job.page_text == "layer" and limits.text_in_prompt
+        found, _ = helpers.call(pages.probe, path, passwords, every_text)
+    assert isinstance(found, DocumentProbe)
+    return replace(whole, chunks=tuple(plan_document(found, job, limits)), repaired=found.repaired,
+                   password=found.password)

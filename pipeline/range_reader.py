@@ -1,0 +1,64 @@
+"""A seekable file over byte ranges of a remote object, with a small cache of blocks."""
+
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+
+CACHED_BLOCKS = 8
+
+
+class RangeReader(io.RawIOBase):
+    """Reads `size` bytes through `fetch(start, end)` in aligned blocks; keeps the 8 last used ones."""
+
+    def __init__(self, fetch: Callable[[int, int], bytes], size: int, block: int) -> None:
+        super().__init__()
+        self._fetch = fetch
+        self._size = size
+        self._block = block
+        self._position = 0
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._position >= self._size:
+            return 0
+        index, inside = divmod(self._position, self._block)
+        piece = self._load(index)[inside : inside + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; fewer only at the end of the object."""
+        wanted = self._size - self._position if size is None or size < 0 else size
+        pieces = bytearray()
+        while len(pieces) < wanted:
+            chunk = bytearray(min(wanted - len(pieces), self._block))
+            count = self.readinto(memoryview(chunk))
+            if not count:
+                break
+            pieces += chunk[:count]
+        return bytes(pieces)
+
+    def _load(self, index: int) -> bytes:
+        if index in self._cache:
+            self._cache.move_to_end(index)
+        else:
+            start = index * self._block
+            self._cache[index] = self._fetch(start, min(start + self._block, self._size))
+            if len(self._cache) > CACHED_BLOCKS:
+                self._cache.popitem(last=False)
+        return self._cache[index]

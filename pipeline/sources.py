@@ -1,0 +1,124 @@
+"""Which objects a job reads, and of what kind each is, told by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline import storage
+from pipeline.storage import StorageError, StoredObject
+from schemas.job import JobError
+
+HEAD_BYTES = 1024
+WILD = re.compile(r"[*?\[]")
+VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an object is: `name` is pdf, image, video or unknown."""
+
+    name: str
+    media_type: str | None
+
+
+def sniff(head: bytes) -> Kind:
+    """The kind of an object by its first 1,024 bytes."""
+    if b"%PDF-" in head[:HEAD_BYTES]:
+        return Kind("pdf", "application/pdf")
+    for mark, media in ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"),
+                        (b"II*\0", "image/tiff"), (b"MM\0*", "image/tiff"),
+                        (b"II+\0", "image/tiff"), (b"MM\0+", "image/tiff")):
+        if head.startswith(mark):
+            return Kind("image", media)
+    if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI "):
+        return Kind("image", "image/webp") if head[8:12] == b"WEBP" else Kind("video", "video/x-msvideo")
+    if head[4:8] in VIDEO_BOXES:
+        return Kind("video", "video/quicktime" if head[8:12] in (b"qt  ", b"") else "video/mp4")
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return Kind("video", "video/webm" if b"webm" in head[:64] else "video/x-matroska")
+    for first, step in ((0, 188), (4, 192)):
+        if len(head) > first + 2 * step and all(head[first + n * step] == 0x47 for n in range(3)):
+            return Kind("video", "video/mp2t")
+    return Kind("unknown", None)
+
+
+def describe(head: bytes) -> str:
+    """What bytes of no known kind look like, for an error message."""
+    text = head.lstrip()[:64].lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "it looks like HTML"
+    if head.startswith(b"PK"):
+        return "it looks like a ZIP or an office document"
+    if head and all(byte >= 32 or byte in b"\t\r\n" for byte in head[:256]):
+        return "it looks like plain text"
+    return "its first bytes are of no kind that Canvass reads"
+
+
+def list_inputs(inputs: Iterable[str], exclude: Iterable[str] = (), limit: int | None = None) -> list[StoredObject]:
+    """The objects that a job's inputs name, each once, ordered by address; at most `limit`.
+
+    An input is an object, a folder (everything below it), or a glob with `*`, `?`, `[...]` inside a name and `**`
+    over folders. An exclusion is a glob over whole addresses. Raises JobError where an input or its bucket does not
+    exist or cannot be listed.
+    """
+    refused = [glob_pattern(pattern) for pattern in exclude]
+    found: dict[str, StoredObject] = {}
+    for pattern in inputs:
+        count = len(found)
+        for item in _list_one(pattern):
+            found.setdefault(item.uri, item)
+        if len(found) == count and not any(_covers(pattern, uri) for uri in found):
+            raise JobError(f"input {pattern}: nothing is there; check the path, the bucket and the pattern")
+    kept = sorted((item for item in found.values() if not any(pattern.fullmatch(item.uri) for pattern in refused)),
+                  key=lambda item: item.uri)
+    return kept[:limit]
+
+
+def _covers(pattern: str, uri: str) -> bool:
+    return uri.startswith(pattern) or glob_pattern(pattern).fullmatch(uri) is not None
+
+
+def _list_one(pattern: str) -> Iterator[StoredObject]:
+    try:
+        if not pattern.endswith("/"):
+            try:
+                exact = storage.stat(pattern)
+            except StorageError as error:
+                if error.category == "permission":
+                    raise
+            else:
+                if not storage.is_local(pattern) or os.path.isfile(pattern):
+                    yield exact
+                    return
+        match = WILD.search(pattern)
+        if match is None:
+            yield from storage.list_prefix(pattern.rstrip("/") + "/")
+            return
+        glob = glob_pattern(pattern)
+        prefix = pattern[: pattern.rindex("/", 0, match.start()) + 1]
+        yield from (item for item in storage.list_prefix(prefix) if glob.fullmatch(item.uri))
+    except StorageError as error:
+        raise JobError(f"input {pattern}: {error}") from error
+
+
+def glob_pattern(pattern: str) -> re.Pattern[str]:
+    """A glob over whole addresses as a regular expression: `**/` spans folders, `*` and `?` stay inside a name."""
+    out, i = "", 0
+    while i < len(pattern):
+        if pattern.startswith("**/", i):
+            out, i = out + "(?:.*/)?", i + 3
+        elif pattern.startswith("**", i):
+            out, i = out + ".*", i + 2
+        elif pattern[i] == "*":
+            out, i = out + "[^/]*", i + 1
+        elif pattern[i] == "?":
+            out, i = out + "[^/]", i + 1
+        elif pattern[i] == "[" and (end := pattern.find("]", i + 2)) > 0:
+            body = pattern[i + 1 : end].replace("\\", "\\\\")
+            out, i = out + "[" + ("^" + body[1:] if body[0] == "!" else body) + "]", end + 1
+        else:
+            out, i = out + re.escape(pattern[i]), i + 1
+    return re.compile(out, re.DOTALL)

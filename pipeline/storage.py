@@ -1,0 +1,263 @@
+"""Objects in storage: local paths, and s3://, gs:// and az:// through obstore, behind the same few functions.
+
+A URI is an absolute local path or `scheme://bucket/key`. Credentials for s3:// come the usual AWS ways (environment,
+profile, instance role), the endpoint from AWS_ENDPOINT_URL; the other stores read their own environment variables.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+READ_BLOCK = 1 << 20
+"""Bytes fetched at once from a remote object that is read by ranges."""
+
+
+class StorageError(Exception):
+    """A store refused or failed; `category` says how: missing, permission or storage."""
+
+    def __init__(self, category: str, message: str) -> None:
+        super().__init__(message)
+        self.category = category
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object as a listing shows it; `version` changes when its content does."""
+
+    uri: str
+    version: str
+    size: int
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI is a path on this machine."""
+    return "://" not in uri
+
+
+def join(uri: str, *names: str) -> str:
+    """A URI below another one."""
+    return "/".join([uri.rstrip("/"), *names])
+
+
+@functools.lru_cache(maxsize=32)
+def _bucket(scheme: str, bucket: str) -> ObjectStore:
+    from obstore.store import S3Store, from_url
+
+    url = f"{scheme}://{bucket}"
+    if scheme != "s3":
+        return cast("ObjectStore", from_url(url))
+    import boto3
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = boto3.Session()
+    options: dict[str, Any] = {"region": session.region_name or "us-east-1"}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    if session.get_credentials() is None:
+        return S3Store(bucket, skip_signature=True, client_options={"allow_http": True}, **options)
+    provider = Boto3CredentialProvider(session)
+    return S3Store(bucket, credential_provider=provider, client_options={"allow_http": True}, **options)
+
+
+def remote(uri: str) -> tuple[ObjectStore, str]:
+    """The store and the key of a remote URI. Raises StorageError for a scheme that nobody serves."""
+    parts = urlsplit(uri)
+    key = uri[len(f"{parts.scheme}://{parts.netloc}") :].lstrip("/")
+    if parts.scheme not in ("s3", "gs", "az"):
+        raise StorageError("missing", f"{uri}: unknown kind of storage {parts.scheme!r}: use a path, s3, gs or az")
+    try:
+        return _bucket(parts.scheme, parts.netloc), key
+    except Exception as error:  # the store's constructor raises its own and the SDK's exceptions
+        raise StorageError("permission", f"{uri}: storage cannot be set up: {error}") from error
+
+
+def delta_options(uri: str) -> dict[str, str]:
+    """Storage options with which `deltalake` reaches the same store that this module reaches."""
+    if not uri.startswith("s3://"):
+        return {}
+    import boto3
+
+    session = boto3.Session()
+    options = {"AWS_REGION": session.region_name or "us-east-1", "AWS_ALLOW_HTTP": "true",
+               "aws_conditional_put": "etag"}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        options["AWS_ENDPOINT_URL"] = endpoint
+    credentials = session.get_credentials()
+    if credentials is not None:
+        frozen = credentials.get_frozen_credentials()
+        options |= {"AWS_ACCESS_KEY_ID": frozen.access_key or "", "AWS_SECRET_ACCESS_KEY": frozen.secret_key or ""}
+        if frozen.token:
+            options["AWS_SESSION_TOKEN"] = frozen.token
+    return options
+
+
+def _storage_error(uri: str, error: Exception) -> StorageError:
+    from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+    text = str(error)
+    if isinstance(error, (FileNotFoundError, NotFoundError)) or "NoSuchBucket" in text:
+        return StorageError("missing", f"{uri}: does not exist")
+    denied = (PermissionError, PermissionDeniedError, UnauthenticatedError)
+    if isinstance(error, denied) or "AccessDenied" in text or "SignatureDoesNotMatch" in text or "403" in text:
+        return StorageError("permission", f"{uri}: access denied: {error}")
+    return StorageError("storage", f"{uri}: {error}")
+
+
+def list_prefix(uri: str) -> Iterator[StoredObject]:
+    """Every object below a folder or key prefix, in no promised order. Raises StorageError."""
+    if is_local(uri):
+        for folder, folders, names in os.walk(uri):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(folder, name).encode("utf-8", "replace").decode()
+                if os.path.isfile(path):
+                    yield stat(path)
+                else:  # a broken link, or a name that is not UTF-8: reading it will fail and say so
+                    yield StoredObject(path, "missing", 0)
+        return
+    import obstore
+
+    store, key = remote(uri)
+    base = uri[: len(uri) - len(key)].rstrip("/") if key else uri.rstrip("/")
+    folder_key = key.rsplit("/", 1)[0] + "/" if "/" in key else ""
+    try:
+        for page in obstore.list(store, prefix=folder_key or None):
+            for meta in page:
+                if meta["path"].startswith(key):
+                    yield _stored(f"{base}/{meta['path']}", meta)
+    except Exception as error:
+        raise _storage_error(uri, error) from error
+
+
+def _stored(uri: str, meta: Any) -> StoredObject:
+    tag = (meta.get("e_tag") or meta["last_modified"].isoformat()).strip('"')
+    return StoredObject(uri, f"{tag}:{meta['size']}", meta["size"])
+
+
+def stat(uri: str) -> StoredObject:
+    """One object by its address. Raises StorageError where it is missing or hidden."""
+    try:
+        if is_local(uri):
+            status = os.stat(uri)
+            return StoredObject(uri, f"{status.st_mtime_ns}:{status.st_size}", status.st_size)
+        import obstore
+
+        store, key = remote(uri)
+        return _stored(uri, obstore.head(store, key))
+    except StorageError:
+        raise
+    except Exception as error:
+        raise _storage_error(uri, error) from error
+
+
+def read_head(uri: str, count: int) -> bytes:
+    """The first `count` bytes, or fewer where the object is smaller. Raises StorageError."""
+    try:
+        with open_ranges(uri, count) as file:
+            return file.read(count)
+    except OSError as error:
+        raise _storage_error(uri, error) from error
+
+
+def open_ranges(uri: str, block: int = READ_BLOCK) -> IO[bytes]:
+    """A seekable reader that fetches a remote object in blocks, never whole. Raises StorageError."""
+    try:
+        if is_local(uri):
+            return open(uri, "rb")
+        import obstore
+
+        from pipeline.range_reader import RangeReader
+
+        store, key = remote(uri)
+        size = obstore.head(store, key)["size"]
+        return cast("IO[bytes]", RangeReader(lambda start, end: bytes(obstore.get_range(store, key, start=start, end=end)),
+                                             size, block))
+    except StorageError:
+        raise
+    except Exception as error:
+        raise _storage_error(uri, error) from error
+
+
+def download(uri: str, target: Path) -> None:
+    """Copy an object to a local file, streaming. Raises StorageError."""
+    import obstore
+
+    store, key = remote(uri)
+    try:
+        with open(target, "wb") as file:
+            for piece in obstore.get(store, key).stream():
+                file.write(piece)
+    except Exception as error:
+        raise _storage_error(uri, error) from error
+
+
+def read(uri: str) -> bytes:
+    """A whole small object. Raises StorageError."""
+    try:
+        if is_local(uri):
+            return Path(uri).read_bytes()
+        import obstore
+
+        store, key = remote(uri)
+        return bytes(obstore.get(store, key).bytes())
+    except StorageError:
+        raise
+    except Exception as error:
+        raise _storage_error(uri, error) from error
+
+
+def put_if_absent(uri: str, data: bytes) -> bool:
+    """Write an object that does not exist yet, atomically; False where somebody else already had. Raises StorageError.
+
+    Remote stores get a conditional PUT (`If-None-Match: *`); a disk gets a temporary file, fsync and `link`.
+    """
+    try:
+        if is_local(uri):
+            return _link_if_absent(Path(uri), data)
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        store, key = remote(uri)
+        try:
+            obstore.put(store, key, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+    except StorageError:
+        raise
+    except Exception as error:
+        raise _storage_error(uri, error) from error
+
+
+def _link_if_absent(path: Path, data: bytes) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return True
+    finally:
+        os.unlink(temporary)

@@ -1,0 +1,221 @@
+"""Folds published shards into the output tables: Delta Lake, one atomic commit a table and fold.
+
+A fold is named and its members are listed before the first table is touched, and each table's own transaction log
+records the number of the last fold, so that replaying one is harmless. `assets` and then `shards` are committed
+last: an asset that is listed is complete, and a shard in the ledger is never folded again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from pipeline import storage
+from pipeline.merging import Merged, merge_asset
+from pipeline.publishing import Published, ShardObject, list_published
+from schemas.checklist import Question
+from schemas.records import SCHEMA_VERSION, TABLES, rows_to_table
+
+FOLDS = "_folds"
+TRANSACTION = "canvass-fold"
+ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "shards")
+MAX_FOLD = 256
+"""Shards in one fold at most."""
+
+AssetKey = tuple[str, str]
+
+
+def open_table(output: str, name: str) -> DeltaTable | None:
+    """An output table, or None where nothing was folded yet."""
+    uri = storage.join(output, name)
+    try:
+        return DeltaTable(uri, storage_options=storage.delta_options(uri))
+    except TableNotFoundError:
+        return None
+
+
+def dataset(output: str, name: str, table: DeltaTable | None = None) -> pads.Dataset:
+    """The files of an output table's current (or the given) version, through Arrow's own file systems.
+
+    Not DeltaTable.to_pyarrow_dataset(): its file system is a Python object, and Arrow's threads that outlive the
+    interpreter abort the process on dropping it.
+    """
+    table = table or open_table(output, name)
+    if table is None:
+        return pads.dataset(TABLES[name].empty_table())
+    uris = table.file_uris()
+    if storage.is_local(output):
+        return pads.dataset(uris, schema=TABLES[name], filesystem=pafs.LocalFileSystem(), format="parquet")
+    system, _ = pafs.FileSystem.from_uri(output)
+    return pads.dataset([uri.partition("://")[2] for uri in uris], schema=TABLES[name], filesystem=system,
+                        format="parquet")
+
+
+def _create(output: str, name: str) -> DeltaTable:
+    uri = storage.join(output, name)
+    return DeltaTable.create(uri, TABLES[name], mode="ignore", name=name, storage_options=storage.delta_options(uri),
+                             description=f"Canvass {name}, schema version {SCHEMA_VERSION}")
+
+
+def read_columns(output: str, name: str, columns: Sequence[str]) -> pa.Table:
+    """Some columns of an output table; empty where it does not exist yet."""
+    return dataset(output, name).to_table(columns=list(columns))
+
+
+def append(output: str, name: str, rows: list[dict[str, object]]) -> None:
+    """Append rows that belong to no shard, such as a run's, in one commit."""
+    table = _create(output, name)
+    write_deltalake(table, rows_to_table(name, rows), mode="append")
+
+
+@dataclass
+class _Pending:
+    parts: int
+    shards: dict[int, Published] = field(default_factory=dict)
+
+
+class Folder:
+    """Folds the shards of one job's output, during a run and at its end. One writer at a time.
+
+    Construction finishes a fold that was cut short and reads the ledger. Raises StorageError.
+    """
+
+    def __init__(self, output: str, checklist: Sequence[Question]) -> None:
+        self._output = output
+        self._checklist = checklist
+        self._assets: dict[str, tuple[str, str, str]] = {}
+        for name in ORDER:
+            _create(output, name)
+        self._number = self._last_fold()
+        if self._number:
+            self._apply(self._number)
+        ledger = read_columns(output, "shards", ["shard_id"])["shard_id"]
+        self._folded = set(ledger.to_pylist())
+        assets = read_columns(output, "assets", ["asset", "version", "fingerprint", "asked"]).to_pylist()
+        self._assets |= {row["asset"]: (row["version"], row["fingerprint"], row["asked"]) for row in assets}
+        self._pending: dict[AssetKey, _Pending] = {}
+        self._ready: dict[str, list[Published]] = {}
+
+    def is_done(self, asset: str, version: str, fingerprint: str, asked: str) -> bool:
+        """Whether an asset of this content is folded with the answers to all that is asked."""
+        return self._assets.get(asset) == (version, fingerprint, asked)
+
+    def is_folded(self, shard_id: str) -> bool:
+        """Whether the ledger has a shard."""
+        return shard_id in self._folded
+
+    def add_published(self) -> None:
+        """Take up every published shard that the ledger does not have."""
+        for shard in list_published(self._output):
+            if shard.shard_id not in self._folded:
+                rows = ShardObject(self._output, shard).table("shards").select(["asset", "version", "part", "parts"])
+                self.add(shard, rows.to_pylist())
+
+    def add(self, shard: Published, parts: Sequence[dict[str, object]]) -> None:
+        """Take up one published shard. An asset becomes ready with its last part."""
+        if shard.shard_id in self._folded:
+            return
+        for part in parts:
+            key = (str(part["asset"]), str(part["version"]))
+            pending = self._pending.setdefault(key, _Pending(int(str(part["parts"]))))
+            pending.shards[int(str(part["part"]))] = shard
+            if len(pending.shards) == pending.parts:
+                del self._pending[key]
+                group = [item for _, item in sorted(pending.shards.items())]
+                self._ready[group[0].shard_id] = group
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """Published shards of assets that still lack a part."""
+        return frozenset(shard.shard_id for pending in self._pending.values() for shard in pending.shards.values())
+
+    def fold(self) -> int:
+        """Commit every ready asset to the tables; the number of assets. Raises StorageError."""
+        count = 0
+        while self._ready:
+            members = self._next_members()
+            record = {"members": [[shard.fingerprint, shard.shard_id] for shard in members]}
+            self._number += 1
+            if not storage.put_if_absent(self._record_uri(self._number), json.dumps(record).encode()):
+                raise storage.StorageError("conflict", f"{self._output}: another run is folding; run one at a time")
+            count += self._apply(self._number)
+            for shard in members:
+                self._ready.pop(shard.shard_id, None)
+                self._folded.add(shard.shard_id)
+        return count
+
+    def _next_members(self) -> list[Published]:
+        """Shards of whole assets, the parts of one asset in order, until MAX_FOLD is reached."""
+        members: list[Published] = []
+        for group in self._ready.values():
+            members += group
+            if len(members) >= MAX_FOLD:
+                break
+        return members
+
+    def _record_uri(self, number: int) -> str:
+        return storage.join(self._output, FOLDS, f"{number:012}.json")
+
+    def _last_fold(self) -> int:
+        numbers = [int(item.uri.rsplit("/", 1)[1].removesuffix(".json"))
+                   for item in storage.list_prefix(storage.join(self._output, FOLDS) + "/")
+                   if item.uri.endswith(".json")]
+        return max(numbers, default=0)
+
+    def _apply(self, number: int) -> int:
+        """Bring every table to fold `number`; tables that have it are left alone. Returns the number of assets."""
+        tables = {name: _create(self._output, name) for name in ORDER}
+        behind = [name for name in ORDER if (tables[name].transaction_version(TRANSACTION) or 0) < number]
+        if not behind:
+            return 0
+        record = json.loads(storage.read(self._record_uri(number)))
+        members = [Published(*member) for member in record["members"]]
+        merged = list(self._merge(members))
+        assets = [item.asset["asset"] for item in merged]
+        known = set(read_columns(self._output, "assets", ["asset"])["asset"].to_pylist())
+        replaced = sorted({asset for asset in assets if asset in known})
+        for name in behind:
+            reader = pa.RecordBatchReader.from_batches(TABLES[name], self._batches(name, members, merged))
+            commit = CommitProperties(app_transactions=[Transaction(TRANSACTION, number)],
+                                      custom_metadata={"fold": str(number)})
+            if replaced:
+                quoted = ", ".join("'" + asset.replace("'", "''") + "'" for asset in sorted(set(assets)))
+                write_deltalake(tables[name], reader, mode="overwrite", predicate=f"asset IN ({quoted})",
+                                commit_properties=commit)
+            else:
+                write_deltalake(tables[name], reader, mode="append", commit_properties=commit)
+        self._assets.update({item.asset["asset"]: (item.asset["version"], item.asset["fingerprint"],
+                                                   item.asset["asked"]) for item in merged})
+        return len(merged)
+
+    def _merge(self, members: Sequence[Published]) -> Iterator[Merged]:
+        """Merge each asset of a fold as soon as its last part was read, so that one asset at a time is held."""
+        held: dict[AssetKey, dict[str, list[dict[str, object]]]] = {}
+        for shard in members:
+            item = ShardObject(self._output, shard)
+            rows = {name: item.table(name).to_pylist() for name in ("shards", "answers", "failures")}
+            for part in rows["shards"]:
+                key = (part["asset"], part["version"])
+                own = held.setdefault(key, {"shards": [], "answers": [], "failures": []})
+                for name, found in own.items():
+                    found += [row for row in rows[name] if (row["asset"], row["version"]) == key]
+                if len(own["shards"]) == part["parts"]:
+                    yield merge_asset(self._checklist, own["shards"], own["answers"], own["failures"])
+                    del held[key]
+
+    def _batches(self, name: str, members: Sequence[Published], merged: Sequence[Merged]) -> Iterator[pa.RecordBatch]:
+        made = {"assets": [item.asset for item in merged],
+                "answers": [row for item in merged for row in item.answers],
+                "events": [row for item in merged for row in item.events]}
+        if name in made:
+            yield from rows_to_table(name, made[name]).to_batches()
+        if name not in ("assets", "events"):
+            for shard in members:
+                yield from ShardObject(self._output, shard).table(name).to_batches()

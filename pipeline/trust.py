@@ -1,0 +1,35 @@
+"""Whether a page's text layer can be believed without reading the page again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]{4,}")
+VOWEL = re.compile(r"[aeiouyà-æè-ïò-öø-üāăąēĕėęěīĭįıōŏőœūŭůűųAEIOUYÀ-ÆÈ-ÏÒ-ÖØ-Ü]")
+
+MAX_UNMAPPED = 0.05
+"""Share of unmapped characters above which a layer is distrusted."""
+
+MIN_VOWELLED = 0.75
+"""Share of Latin words of four letters or more that hold a vowel; European prose stands above 0.95, a substitution
+cipher near the share of words that happen to hold one of the five or six letters."""
+
+MIN_WORDS = 20
+"""Words below which no share is told from a page."""
+
+
+def distrust(texts: Sequence[str], scan_layer: bool) -> str | None:
+    """Why a text layer should not be believed, or None."""
+    if not texts:
+        return "no text layer"
+    if scan_layer:
+        return "the text layer is another OCR's, under a picture of the page"
+    joined = "".join(texts)
+    unmapped = sum(ch == "\ufffd" or "\ue000" <= ch <= "\uf8ff" or ord(ch) < 32 for ch in joined)
+    if unmapped > MAX_UNMAPPED * len(joined):
+        return "the text layer's characters are unmapped"
+    words = [word for text in texts for word in LATIN_WORD.findall(text)]
+    if len(words) >= MIN_WORDS and sum(bool(VOWEL.search(word)) for word in words) < MIN_VOWELLED * len(words):
+        return "the text layer's letters spell no words"
+    return None

@@ -1,0 +1,78 @@
+"""What reading an object yields: probes, rendered units, and the errors that end a unit or an object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_actors.engine import Words
+
+RETRYABLE = frozenset({"timeout", "memory", "crash", "storage", "engine"})
+"""Categories of failure that another try, on another machine or with other limits, may pass."""
+
+
+class UnreadableError(Exception):
+    """An object, or one unit of it, cannot be read; the message says what to do."""
+
+    def __init__(self, category: str, message: str) -> None:
+        super().__init__(category, message)
+        self.category = category
+        self.message = message
+
+
+@dataclass(frozen=True)
+class PageShape:
+    """A page as displayed, rotation and crop applied. Lengths in points, or in pixels for an image.
+
+    `em` is the size of the smallest text that matters, None where no text was found; `measured` is False where the
+    page was not looked at. `text_bytes` bounds the tokens of its text layer. `native` is True where lengths are
+    pixels, so that drawing it larger would show nothing more.
+    """
+
+    width: float
+    height: float
+    em: float | None = None
+    measured: bool = True
+    text_bytes: int = 0
+    native: bool = False
+
+
+@dataclass(frozen=True)
+class DocumentProbe:
+    """What planning knows of a PDF or an image; `password` opened it, where one was needed."""
+
+    pages: tuple[PageShape, ...]
+    repaired: bool = False
+    password: str | None = None
+
+
+@dataclass(frozen=True)
+class VideoProbe:
+    """What planning knows of a video: claimed duration in seconds, and its size as displayed."""
+
+    duration: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class PageText:
+    """The text layer of a page. `distrust` says why it should not be believed, None where it should."""
+
+    words: Words
+    shape: PageShape
+    distrust: str | None
+
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """Which samples of a window a decoder reached, and which of them it kept.
+
+    `kept` are the asked times whose frames are new against the last kept one, `shown_until` the time up to which
+    each kept frame stands for what was seen; `seen` counts the samples that showed a frame at all, `damaged` the
+    packets that could not be decoded.
+    """
+
+    kept: tuple[float, ...]
+    shown_until: tuple[float, ...]
+    seen: int
+    damaged: int

@@ -1,0 +1,133 @@
+"""The work of one shard: render, ask, settle, publish. A function of the shard, testable without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from model_actors.engine import Engine
+from pipeline import storage
+from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
+from pipeline.planning import Chunk, Part, Shard
+from pipeline.publishing import Published, publish
+from pipeline.rendering import Helpers, Rendered, local_copy, render
+from pipeline.units import UnreadableError
+
+PARTS_AT_ONCE = 2
+"""Small assets of one shard that are worked on at a time."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the driver hears of a shard: never its rows."""
+
+    shard_id: str
+    assets: int
+    units: int
+    failures: int
+    seconds: float
+    parts: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What one actor brings to every shard; `ahead` bounds the chunks that are drawn and not yet answered."""
+
+    engine: Engine
+    helpers: Helpers
+    ahead: asyncio.Semaphore
+
+
+async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
+    """Do one shard and publish its rows. Raises EngineError, and StorageError where the output cannot be written.
+
+    Whatever is wrong with an asset, a unit or a request becomes a row of `failures`.
+    """
+    started = time.monotonic()
+    rows = Rows()
+    at_once = asyncio.Semaphore(PARTS_AT_ONCE)
+
+    async def one(part: Part) -> None:
+        async with at_once:
+            await _part(part, shard.id, setting, bench, rows)
+
+    await asyncio.gather(*(one(part) for part in shard.parts))
+    await asyncio.to_thread(publish, setting.job.output, Published(setting.names.engine, shard.id), rows.tables)
+    return receipt(shard, rows, time.monotonic() - started)
+
+
+def receipt(shard: Shard, rows: Rows, seconds: float) -> Receipt:
+    """The receipt of a shard whose rows are published."""
+    parts = [{"asset": row["asset"], "version": row["version"], "part": row["part"], "parts": row["parts"]}
+             for row in rows.tables["shards"]]
+    units = sum(len(chunk.pages) + chunk.frames for part in shard.parts for chunk in part.chunks)
+    return Receipt(shard.id, sum(part.parts == 1 for part in shard.parts), units, len(rows.tables["failures"]), seconds,
+                   parts)
+
+
+async def _part(part: Part, shard_id: str, setting: Setting, bench: Bench, rows: Rows) -> None:
+    common = common_columns(part, setting, shard_id)
+    lost = 0
+    if part.failure is not None:
+        add_failure(rows, common, "probe", part.failure)
+    else:
+        try:
+            with ExitStack() as stack:
+                path = await asyncio.to_thread(stack.enter_context, local_copy(part))
+                lost = await _chunks(part, path, setting, bench, common, rows)
+        except UnreadableError as error:
+            add_failure(rows, common, "render", error)
+            lost = part.units
+    add_ledger_row(part, lost, setting, common, rows)
+
+
+def add_ledger_row(part: Part, lost: int, setting: Setting, common: dict[str, Any], rows: Rows) -> None:
+    """The row by which the fold knows that a part is done, and what its asset is."""
+    rows.add("shards", common, part=part.part, parts=part.parts, kind=part.kind.name, media_type=part.kind.media_type,
+             bytes=part.asset.size, units=part.units, units_failed=lost, duration_s=part.duration,
+             repaired=part.repaired, published_at=datetime.datetime.now(datetime.UTC), asked=setting.names.asked)
+
+
+async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common: dict[str, Any], rows: Rows) -> int:
+    """Draw and ask all chunks of a part; the number of distinct units that could not be seen."""
+    lost: dict[tuple[int | None, float | None], int] = {}
+
+    async def one(chunk: Chunk) -> None:
+        async with bench.ahead:
+            started = time.monotonic()
+            rendered: Rendered = await asyncio.to_thread(
+                render, chunk, part, path, setting.job, bench.engine.limits(), bench.helpers)
+            new = [unit for unit in rendered.failed if (unit.page, unit.time_s) not in lost]
+            add_failed_units(rows, common, new)
+            lost.update({(unit.page, unit.time_s): unit.units for unit in new})
+            if rendered.views:
+                await ask(chunk, rendered, time.monotonic() - started, bench.engine, setting, common, rows)
+
+    await asyncio.gather(*(one(chunk) for chunk in part.chunks))
+    return sum(lost.values())
+
+
+def lost_shard(shard: Shard, setting: Setting, error: UnreadableError) -> Receipt:
+    """Publish a shard that nobody could work on: each of its parts fails with the same error. Raises StorageError."""
+    rows = Rows()
+    for part in shard.parts:
+        common = common_columns(part, setting, shard.id)
+        add_failure(rows, common, "ask", part.failure or error)
+        add_ledger_row(part, part.units, setting, common, rows)
+    publish(setting.job.output, Published(setting.names.engine, shard.id), rows.tables)
+    return receipt(shard, rows, 0.0)
+
+
+def is_published(setting: Setting, shard: Shard) -> bool:
+    """Whether a shard is committed already. Raises StorageError."""
+    try:
+        storage.stat(Published(setting.names.engine, shard.id).uri(setting.job.output))
+    except storage.StorageError as error:
+        if error.category == "missing":
+            return False
+        raise
+    return True

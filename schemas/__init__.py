@@ -1,0 +1,1 @@
+"""What things are: the job file, the checklist, typed answers and the output tables."""

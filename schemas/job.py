@@ -1,0 +1,144 @@
+"""The job file: what to read, what to ask, which engine, where to write."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+
+from schemas.checklist import JsonSchema, Question, condition
+from schemas.strict import Strict
+
+
+class JobError(Exception):
+    """The job itself is wrong; nothing was run."""
+
+
+class Frames(Strict):
+    """How a video is sampled: one frame every so many seconds."""
+
+    every: float = Field(default=1.0, gt=0, le=3600)
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _seconds(cls, every: Any) -> Any:
+        if isinstance(every, str):
+            for suffix, factor in (("ms", 0.001), ("s", 1.0), ("min", 60.0)):
+                if every.endswith(suffix):
+                    return float(every.removesuffix(suffix)) * factor
+        return every
+
+
+class Limits(Strict):
+    """What one page, one window of frames or one probe may cost before it is given up."""
+
+    seconds: int = Field(default=60, ge=1, le=3600)
+    memory_mb: int = Field(default=4096, ge=512)
+
+
+class EngineSpec(Strict):
+    """Which engine answers. `embedded` runs on any machine: OCR, retrieval and rules; it never guesses."""
+
+    kind: Literal["embedded"] = "embedded"
+    workers: int | None = Field(default=None, ge=1, description="actors; by default one a CPU core")
+
+
+class Job(Strict):
+    """A job file, validated. Paths are absolute after `load_job`."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$")
+    inputs: tuple[str, ...] = Field(min_length=1)
+    exclude: tuple[str, ...] = ()
+    limit: int | None = Field(default=None, ge=1)
+    output: str
+    checklist: tuple[Question, ...] = ()
+    transcribe: bool = False
+    instructions: str = ""
+    page_text: Literal["none", "layer", "ocr"] = "layer"
+    passwords: tuple[SecretStr, ...] = ()
+    frames: Frames = Frames()
+    context: int = Field(default=32_768, ge=2_048, le=262_144)
+    limits: Limits = Limits()
+    engine: EngineSpec = EngineSpec()
+    single_writer: bool = False
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Job:
+        if not self.checklist and not self.transcribe:
+            raise ValueError("nothing to do: give a checklist, or 'transcribe: true'")
+        ids = [question.id for question in self.checklist]
+        doubled = [name for name, count in Counter(ids).items() if count > 1]
+        if doubled:
+            raise ValueError(f"question ids must differ: {', '.join(doubled)}")
+        for place, question in enumerate(self.checklist):
+            needs = condition(question)
+            if needs and needs.question not in ids[:place]:
+                raise ValueError(f"only_if of {question.id!r} names {needs.question!r}, which is no earlier question")
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with 1.2 booleans (`yes` is a word, not true) and without silently doubled keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        doubled = [key for key, count in Counter(map(str, keys)).items() if count > 1]
+        if doubled:
+            raise yaml.constructor.ConstructorError(None, None, f"key {doubled[0]!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def load_job(path: Path) -> Job:
+    """Read and validate a job file; relative inputs, exclusions, schemas and output are resolved beside it.
+
+    Raises JobError, whose text names the file, the place in it and what is wrong there.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise JobError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise JobError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise JobError(f"{path}: a job file is a mapping with name, inputs, output and a checklist")
+    try:
+        job = Job.model_validate(data)
+    except ValidationError as error:
+        raise JobError("\n".join(f"{path}: {_explain(item)}" for item in error.errors())) from error
+    return job.model_copy(update={
+        "inputs": tuple(_beside(path, text) for text in job.inputs),
+        "exclude": tuple(_beside(path, text) for text in job.exclude),
+        "output": _beside(path, job.output),
+        "checklist": tuple(_with_schema(path, question) for question in job.checklist),
+    })
+
+
+def _explain(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _beside(path: Path, text: str) -> str:
+    return text if "://" in text else str(path.absolute().parent / text)
+
+
+def _with_schema(path: Path, question: Question) -> Question:
+    if not isinstance(question.answer, JsonSchema):
+        return question
+    schema = Path(_beside(path, question.answer.path))
+    try:
+        json.loads(schema.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path}: checklist {question.id!r}: schema {schema}: {error}") from error
+    return question.model_copy(update={"answer": question.answer.model_copy(update={"path": str(schema)})})

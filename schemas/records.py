@@ -1,0 +1,198 @@
+"""The Arrow schema of every output table, and of the one object in which a shard is published.
+
+Boxes are normalised to the page or frame as displayed: [x0, y0, x1, y1] in 0..1, origin top left. Times are
+seconds from the start of the presentation. Confidences are probabilities in 0..1.
+"""
+
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+SCHEMA_VERSION_KEY = b"canvass.schema_version"
+
+TEXT = pa.string()
+COUNT = pa.int64()
+REAL = pa.float64()
+MOMENT = pa.timestamp("us", tz="UTC")
+BOX = pa.list_(pa.float32())
+
+EVIDENCE = pa.struct([
+    pa.field("page", pa.int32()),
+    pa.field("time_s", REAL),
+    pa.field("end_s", REAL),
+    pa.field("box", BOX),
+    pa.field("quote", TEXT),
+    pa.field("score", REAL),
+])
+CELL = pa.struct([
+    pa.field("row", pa.int32()),
+    pa.field("column", pa.int32()),
+    pa.field("text", TEXT),
+    pa.field("box", BOX),
+])
+BLOCK = pa.struct([
+    pa.field("kind", TEXT),
+    pa.field("text", TEXT),
+    pa.field("box", BOX),
+    pa.field("order", pa.int32()),
+    pa.field("confidence", REAL),
+    pa.field("cells", pa.list_(CELL)),
+])
+WORD = pa.struct([pa.field("text", TEXT), pa.field("box", BOX), pa.field("confidence", pa.float32())])
+
+
+def _field(name: str, kind: pa.DataType, comment: str, required: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=not required, metadata={"comment": comment})
+
+
+def _schema(*fields: pa.Field) -> pa.Schema:
+    return pa.schema(fields, metadata={SCHEMA_VERSION_KEY: str(SCHEMA_VERSION)})
+
+
+ASSET = _field("asset", TEXT, "Address of the input object: an absolute path or a URI", required=True)
+VERSION = _field("version", TEXT, "Version of its content: etag and size; locally modification time and size",
+                 required=True)
+FINGERPRINT = _field("fingerprint", TEXT, "Fingerprint of the engine that produced the row", required=True)
+RUN = _field("run_id", TEXT, "The run that produced the row", required=True)
+SHARD = _field("shard_id", TEXT, "The shard in which the row was published", required=True)
+PAGE = _field("page", pa.int32(), "Page number from 1; null for video")
+TIME = _field("time_s", REAL, "Presentation time in seconds from the start; null for pages")
+
+TABLES: dict[str, pa.Schema] = {
+    "assets": _schema(
+        ASSET, VERSION,
+        _field("status", TEXT, "ok, partial (some units failed) or quarantined (nothing could be read)", True),
+        _field("reason", TEXT, "Why the status is not ok; null where it is"),
+        _field("kind", TEXT, "pdf, image, video, or unknown", True),
+        _field("media_type", TEXT, "Media type told by the content"),
+        _field("bytes", COUNT, "Size of the object", True),
+        _field("units", COUNT, "Pages, or frames of a video, that were to be seen"),
+        _field("units_failed", COUNT, "Units that could not be seen"),
+        _field("duration_s", REAL, "Claimed duration of a video in seconds"),
+        _field("coverage", REAL, "Share of those units that was seen, 0..1"),
+        _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
+        FINGERPRINT,
+        _field("asked", TEXT, "Fingerprint of all that was asked of the asset", True),
+        RUN,
+        _field("finished_at", MOMENT, "When the last shard of the asset was published"),
+    ),
+    "transcripts": _schema(
+        ASSET, VERSION, PAGE, TIME,
+        _field("text", TEXT, "All text in reading order", True),
+        _field("markdown", TEXT, "The same as Markdown, with headings and tables", True),
+        _field("blocks", pa.list_(BLOCK), "Blocks: kind, text, box, reading order, confidence, table cells"),
+        _field("words", pa.list_(WORD), "Words with boxes and confidences"),
+        _field("source", TEXT, "text_layer, ocr or model", True),
+        _field("confidence", REAL, "Mean word confidence; null for a text layer"),
+        _field("confidence_source", TEXT, "ocr, min_token_probability, or null"),
+        _field("note", TEXT, "What a reader should know: an unreadable script, a distrusted text layer"),
+        _field("budget", pa.int32(), "Image budget in soft tokens", True),
+        _field("engine", TEXT, "Engine that read the unit", True),
+        FINGERPRINT, RUN, SHARD,
+    ),
+    "answers": _schema(
+        ASSET, VERSION,
+        _field("question", TEXT, "Id of the question", True),
+        _field("question_fingerprint", TEXT, "Fingerprint of the question as it was asked", True),
+        _field("level", TEXT, "asset, page, or chunk (an answer that an asset's answer was made from)", True),
+        PAGE,
+        _field("chunk_id", TEXT, "The chunk that was asked; null at level asset"),
+        _field("answer_type", TEXT, "Type of the question's answer", True),
+        _field("status", TEXT, "answered, unsure, failed, or not_applicable (only_if does not hold)", True),
+        _field("value", TEXT, "The answer in canonical text: yes, a label, 1234.56, 2026-02-03, JSON for lists"),
+        _field("number", REAL, "Numeric value of a number or an amount"),
+        _field("currency", TEXT, "ISO 4217 currency of an amount"),
+        _field("date", pa.date32(), "A date answer"),
+        _field("confidence", REAL, "Confidence of the answer, 0..1; null where there is none"),
+        _field("confidence_source", TEXT, "label_probability, min_token_probability, ocr or rule"),
+        _field("verdict", TEXT, "pass, fail or unsure against `expect`; null where it is no check"),
+        _field("severity", TEXT, "Severity of the check", True),
+        _field("evidence", pa.list_(EVIDENCE), "Page or time, box, quoted text and retrieval score"),
+        _field("reason", TEXT, "Why the answer is unsure, or how it was found"),
+        _field("coverage", REAL, "Share of the asset that was seen for this answer, 0..1"),
+        _field("engine", TEXT, "Engine that answered", True),
+        FINGERPRINT, RUN,
+        _field("shard_id", TEXT, "The shard in which the row was published; null at level asset"),
+    ),
+    "events": _schema(
+        ASSET, VERSION,
+        _field("question", TEXT, "Id of the question", True),
+        _field("start_s", REAL, "First second at which the event was seen", True),
+        _field("end_s", REAL, "Second until which it was seen", True),
+        _field("confidence", REAL, "Confidence, 0..1"),
+        _field("confidence_source", TEXT, "label_probability, min_token_probability, ocr or rule"),
+        _field("evidence", pa.list_(EVIDENCE), "The frames that show it"),
+        _field("engine", TEXT, "Engine that found it", True),
+        FINGERPRINT, RUN,
+    ),
+    "failures": _schema(
+        ASSET, VERSION, PAGE, TIME,
+        _field("phase", TEXT, "list, probe, render, ask, or publish", True),
+        _field("category", TEXT, "What kind of failure: encrypted, damaged, empty, timeout, memory, crash, ...", True),
+        _field("retryable", pa.bool_(), "Whether another try may pass", True),
+        _field("message", TEXT, "What happened and what to do", True),
+        _field("attempts", pa.int32(), "How often it was tried", True),
+        FINGERPRINT, RUN, SHARD,
+    ),
+    "requests": _schema(
+        ASSET, VERSION,
+        _field("chunk_id", TEXT, "The chunk that was asked", True),
+        _field("engine", TEXT, "Engine", True),
+        _field("budget", pa.int32(), "Image budget in soft tokens", True),
+        _field("images", pa.int32(), "Images sent", True),
+        _field("input_tokens", COUNT, "Tokens of the prompt, images included; an upper bound where the engine counts "
+                                      "none", True),
+        _field("output_tokens", COUNT, "Tokens written; null for an engine that writes none"),
+        _field("steps", COUNT, "Denoising steps; null for an engine without them"),
+        _field("tokens_per_forward", REAL, "Tokens committed per forward pass; null likewise"),
+        _field("render_seconds", REAL, "Wall-clock seconds of rendering", True),
+        _field("ask_seconds", REAL, "Wall-clock seconds of asking", True),
+        _field("rungs", pa.list_(TEXT), "Rungs of the ladder that were climbed, in order"),
+        _field("finish_reason", TEXT, "Why the reply ended", True),
+        FINGERPRINT, RUN, SHARD,
+    ),
+    "runs": _schema(
+        RUN,
+        _field("job", TEXT, "Name of the job", True),
+        _field("status", TEXT, "finished, or interrupted", True),
+        _field("started_at", MOMENT, "When the run began", True),
+        _field("finished_at", MOMENT, "When the run ended", True),
+        FINGERPRINT,
+        _field("questions", TEXT, "JSON: question id to question fingerprint", True),
+        _field("versions", TEXT, "JSON: versions of Canvass and of the libraries that read and asked", True),
+        _field("assets", COUNT, "Objects that ended in this run", True),
+        _field("shards", COUNT, "Shards published in this run", True),
+        _field("failures", COUNT, "Failures recorded in this run", True),
+    ),
+    "shards": _schema(
+        SHARD, ASSET, VERSION,
+        _field("part", pa.int32(), "Which part of the asset the shard holds, from 0", True),
+        _field("parts", pa.int32(), "Into how many parts the asset was cut", True),
+        _field("kind", TEXT, "pdf, image, video, or unknown", True),
+        _field("media_type", TEXT, "Media type told by the content"),
+        _field("bytes", COUNT, "Size of the object", True),
+        _field("units", COUNT, "Pages or frames of the whole asset that were to be seen", True),
+        _field("units_failed", COUNT, "Units of this part that could not be seen", True),
+        _field("duration_s", REAL, "Claimed duration of a video in seconds"),
+        _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
+        _field("published_at", MOMENT, "When the shard was rendered and asked", True),
+        FINGERPRINT,
+        _field("asked", TEXT, "Fingerprint of all that was asked of the asset", True),
+        RUN,
+    ),
+}
+
+PUBLISHED = ("transcripts", "answers", "failures", "requests", "shards")
+"""Tables whose rows a shard publishes; the others are made by the fold or by the run."""
+
+SHARD_OBJECT = pa.schema(
+    [pa.field(name, pa.struct([field.with_nullable(True) for field in TABLES[name]])) for name in PUBLISHED],
+    metadata={SCHEMA_VERSION_KEY: str(SCHEMA_VERSION)},
+)
+"""A published shard: one nullable struct column a table; in each row exactly one is set."""
+
+
+def rows_to_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows of table `name` as Arrow, in the order of its schema. Missing optional fields are null."""
+    return pa.Table.from_pylist(rows, schema=TABLES[name])
