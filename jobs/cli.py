@@ -1,4 +1,4 @@
-"""The command line: plan, run, status, sql, export. Exit status: 0 all answered, 1 some objects failed, 2 a wrong job."""
+"""The command line. Exit status: 0 all answered, 1 some objects failed, 2 the job itself was wrong."""
 
 from __future__ import annotations
 

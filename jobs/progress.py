@@ -22,8 +22,9 @@ def line(progress: Progress, now: float) -> str:
     ended = progress.assets_done + progress.already_done
     share = progress.assets_done / max(1, progress.assets - progress.already_done)
     left = f"{_clock(elapsed / share - elapsed)} left" if 0 < share < 1 else "counting" if not share else "folded"
-    return (f"{ended}/{progress.assets} objects committed · {progress.shards} shards · {progress.units} pages and frames"
-            f" · {60 * progress.units / elapsed:.0f} a minute · {progress.failures} failures · {_clock(elapsed)} · {left}")
+    return (f"{ended}/{progress.assets} objects committed · {progress.shards} shards · {progress.units} pages and "
+            f"frames · {60 * progress.units / elapsed:.0f} a minute · {progress.failures} failures · "
+            f"{_clock(elapsed)} · {left}")
 
 
 def _clock(seconds: float) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -85,19 +86,36 @@ def prepare(job: Job, limit: int | None, write: bool = True) -> Prepared:
 
 
 @contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hides what Ray's C++ core prints while it starts; what goes wrong there is raised as an exception too."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
 def ray_session() -> Iterator[int]:
     """Ray on this machine, or the cluster that RAY_ADDRESS names; yields the number of CPUs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its errors are in Ray's own logs, and ours are rows
     import ray
+    import ray.data
 
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.setLevel(logging.ERROR)
     ours = not ray.is_initialized()
     if ours:
-        options = {} if os.environ.get("RAY_ADDRESS") else {
+        options: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {
             "object_store_memory": 256 << 20, "include_dashboard": False}
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **options)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+        with _quiet_stderr():
+            ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **options)
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:

@@ -1,4 +1,4 @@
-"""What a user reads at the end of a run and in `status`: objects by outcome, failures by reason, verdicts, next step."""
+"""What a user reads at the end of a run and in `status`: outcomes, verdicts, failures by reason, the next step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def table_lines(job: Job) -> Iterator[str]:
     if own:
         yield "Answers: " + ", ".join(f"{count} {name}" for name, count in sorted(status.items()))
     if verdicts:
-        yield "Checks:  " + ", ".join(f"{verdicts[name]} {name}" for name in ("pass", "fail", "unsure") if verdicts[name])
+        yield "Checks:  " + ", ".join(f"{verdicts[name]} {name}" for name in ("pass", "fail", "unsure")
+                                       if verdicts[name])
     failures = read_columns(job.output, "failures", ["asset", "phase", "category", "message"]).to_pylist()
     if failures:
         yield "Failures:"

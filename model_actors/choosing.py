@@ -27,6 +27,7 @@ class EngineChoice:
 
 def choose(spec: EngineSpec) -> EngineChoice:
     """The engine that a job names."""
+    assert spec.kind == "embedded"  # the only kind that the job file knows so far
     from model_actors import embedded_engine
 
     return EngineChoice(embedded_engine.NAME, embedded_engine.LIMITS, embedded_engine.IDENTITY,

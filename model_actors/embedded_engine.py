@@ -33,8 +33,8 @@ LIMITS = Limits(context=262_144, canvas=0, images=16, budgets=BUDGETS, pixels_pe
 UNREADABLE = 0.55
 """Mean OCR confidence of a unit below which its words are more likely of a script or quality that it cannot read."""
 
-UNREADABLE_NOTE = ("not legible for this engine: blurred, too small, or in a script other than Latin, Greek or Chinese; "
-                   "no text is given")
+UNREADABLE_NOTE = ("not legible for this engine: blurred, too small, or in a script other than Latin, Greek or "
+                   "Chinese; no text is given")
 
 KEPT_READINGS = 64
 """Pages whose reading is kept, for the several requests that see one page."""

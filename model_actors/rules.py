@@ -6,6 +6,7 @@ here guesses, and nothing here reads meaning.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from model_actors.layout import Segment, rows, union
 from model_actors.values import Found
 from schemas.checklist import Label, Question
 
-MIN_FIT = 0.72
+MIN_FIT = 0.8
 """Fit of a key below which a value does not belong to it."""
 
 CLEAR_LEAD = 0.08
@@ -27,6 +28,9 @@ MIN_WORD_CONFIDENCE = 0.6
 
 HINTED, UNHINTED = 0.7, 0.5
 """Confidence of a perfectly fitting key, by whether the user gave it; a rule is never surer than that."""
+
+CELL_SHARE = 0.25
+"""Share of a cell that a value must fill to belong to the key in the cell left of it or above it."""
 
 TITLE_SHARE = 0.35
 """Upper part of a first page in which a document names its kind."""
@@ -56,6 +60,7 @@ class _Candidate:
     reading: Reading
     words: tuple[int, ...]
     quote: str
+    key: str
 
 
 Finder = Callable[[str], Iterator[Found]]
@@ -64,10 +69,16 @@ Finder = Callable[[str], Iterator[Found]]
 def answer_by_rule(question: Question, readings: Sequence[Reading]) -> Answer:
     """The answer of a rule, or an abstention with its reason."""
     kind = question.answer.type
-    commas = values.comma_decimals("\n".join(segment.text for reading in readings for row in reading.rows
-                                             for segment in row))
+    everything = "\n".join(segment.text for reading in readings for row in reading.rows for segment in row)
+    commas, named = values.comma_decimals(everything), values.currencies(everything)
+
+    def amounts(text: str) -> Iterator[Found]:
+        yield from values.amounts(text, commas)
+        if len(named) == 1:
+            yield from values.bare_amounts(text, commas, next(iter(named)))
+
     finders: dict[str, Finder] = {
-        "money": lambda text: values.amounts(text, commas), "date": values.dates,
+        "money": amounts, "date": values.dates,
         "number": lambda text: values.numbers(text, commas), "yes/no": values.yes_or_no}
     if kind == "label":
         return _settle(question, list(_titles(question, readings)) or
@@ -97,7 +108,7 @@ def _settle(question: Question, candidates: list[_Candidate]) -> Answer:
         return Answer(question.id, None, evidence=evidence, reason=f"{best.quote} is not legible enough")
     ceiling = HINTED if question.look_for else UNHINTED
     return Answer(question.id, best.found.value, best.found.currency, round(ceiling * min(1.0, best.fit) * sure, 4),
-                  "rule", evidence, reason="the value stands beside a key that the question names")
+                  "rule", evidence, reason=f"stands beside {best.key!r}")
 
 
 def _evidence(item: _Candidate) -> Evidence:
@@ -132,7 +143,7 @@ def _row_text(row: Sequence[Segment], words: Words) -> _RowText:
 
 
 def _beside_keys(question: Question, readings: Sequence[Reading], finder: Finder) -> Iterator[_Candidate]:
-    wanted = phrases(question)
+    wanted = [*phrases(question), " ".join(question.look_for)]  # hints may name a table's row and column
     for reading in readings:
         for place, row in enumerate(reading.rows):
             line = _row_text(row, reading.words)
@@ -140,10 +151,10 @@ def _beside_keys(question: Question, readings: Sequence[Reading], finder: Finder
             for found in sorted(finder(line.text), key=lambda item: item.start):
                 keys = _keys(reading, place, line, found, last_end)
                 last_end = found.end
-                score = max((strength * fit(key, wanted) for key, strength in keys), default=0.0)
+                score, key = max(((strength * fit(key, wanted), key) for key, strength in keys), default=(0.0, ""))
                 if score:
                     words = line.covering(found.start, found.end, reading.words)
-                    yield _Candidate(score, found, reading, words, line.text[found.start : found.end].strip())
+                    yield _Candidate(score, found, reading, words, line.text[found.start : found.end].strip(), key)
 
 
 def _keys(reading: Reading, place: int, line: _RowText, found: Found, last_end: int) -> Iterator[tuple[str, float]]:
@@ -155,11 +166,11 @@ def _keys(reading: Reading, place: int, line: _RowText, found: Found, last_end: 
         yield near, 1.0
         if len(near.split()) < 3:
             yield f"{_tail_above(reading, place, own)} {near}", 0.9
-    else:
+    elif found.end - found.start >= CELL_SHARE * len(own.text):
         left = [segment for segment in line.segments[:at] if _is_words(segment.text)]
         if left and left[-1] is line.segments[at - 1]:
             yield left[-1].text, 1.0
-        if not left or last_end <= line.offsets[at]:
+        if not left or not _in_column(reading, place, own):
             yield from ((text, 0.95) for text in _right_above(reading, place, own))
         header = _column_header(reading, place, own)
         if left and header:
@@ -170,7 +181,7 @@ def _keys(reading: Reading, place: int, line: _RowText, found: Found, last_end: 
 
 def _is_words(text: str) -> bool:
     letters = sum(ch.isalpha() for ch in text)
-    return letters >= 2 and letters > sum(ch.isdigit() for ch in text)
+    return letters >= 2 and letters > sum(ch.isdecimal() for ch in text)
 
 
 def _overlaps(a: Segment, b: Segment) -> bool:
@@ -180,7 +191,8 @@ def _overlaps(a: Segment, b: Segment) -> bool:
 
 def _above(reading: Reading, place: int, own: Segment) -> Iterator[Segment]:
     for row in reversed(reading.rows[max(0, place - HEADER_REACH) : place]):
-        yield from (segment for segment in row if _overlaps(segment, own) and segment.box[3] <= own.box[1] + own.height / 2)
+        yield from (segment for segment in row
+                    if _overlaps(segment, own) and segment.box[3] <= own.box[1] + own.height / 2)
 
 
 def _right_above(reading: Reading, place: int, own: Segment) -> Iterator[str]:
@@ -208,46 +220,59 @@ def _texts(question: Question, readings: Sequence[Reading]) -> Iterator[_Candida
             headers = _is_header_row(reading, place)
             for at, segment in enumerate(row):
                 key, colon, rest = segment.text.partition(":")
+                if colon and re.search(r":\s", rest):
+                    continue  # a second key in the same line: where the first value ends is not known
                 if colon and rest.strip():
                     count = len(key.split())
-                    yield _text(fit(key, wanted), reading, segment.words[count:], rest.strip())
+                    yield _text(key, fit(key, wanted), reading, segment.words[count:], rest)
                     continue
                 yield from _reference(segment, reading, wanted)
                 score = fit(key, wanted)
                 below = _below(reading, place, segment)
                 right = row[at + 1] if at + 1 < len(row) else None
+                if right is not None and _is_words(right.text) and below is not None and not _is_words(below.text):
+                    right = None  # keys above their values, as in the boxes of a form
                 value = below if headers or right is None or right.text.endswith(":") else right
                 if score and value is not None and not value.text.endswith(":"):
-                    yield _text(score if value is right else 0.95 * score, reading, value.words, value.text)
+                    yield _text(key, score if value is right else 0.95 * score, reading, value.words, value.text)
 
 
 def _reference(segment: Segment, reading: Reading, wanted: Sequence[str]) -> Iterator[_Candidate]:
     """`Invoice no. 2024-117`: a key and a token with digits in one segment, without a colon."""
     tokens = segment.text.split()
     for cut in range(1, len(tokens)):
-        if any(ch.isdigit() for ch in tokens[cut]):
+        if any(ch.isdecimal() for ch in tokens[cut]):
             if len(tokens) - cut <= 3:
-                yield _text(fit(" ".join(tokens[:cut]), wanted), reading, segment.words[cut:], " ".join(tokens[cut:]))
+                key = " ".join(tokens[:cut])
+                yield _text(key, fit(key, wanted), reading, segment.words[cut:], " ".join(tokens[cut:]))
             return
 
 
-def _text(score: float, reading: Reading, words: tuple[int, ...], text: str) -> _Candidate:
-    if not words:
-        return _Candidate(0.0, Found(0, 0, text), reading, (0,), text)
-    return _Candidate(score, Found(0, len(text), text), reading, words, text)
+def _text(key: str, score: float, reading: Reading, words: tuple[int, ...], text: str) -> _Candidate:
+    text = text.strip(" :")
+    if not words or not text:
+        return _Candidate(0.0, Found(0, 0, text), reading, (0,), text, key)
+    return _Candidate(score, Found(0, len(text), text), reading, words, text, key)
+
+
+def _in_column(reading: Reading, place: int, own: Segment) -> bool:
+    """Whether another value stands right below: a table, in which a column's header alone names no single value."""
+    below = _below(reading, place, own)
+    return below is not None and not _is_words(below.text)
 
 
 def _below(reading: Reading, place: int, segment: Segment) -> Segment | None:
     for row in reading.rows[place + 1 : place + 3]:
         for item in row:
-            if _overlaps(item, segment) and 0 <= item.box[1] - segment.box[3] + segment.height / 2 <= 2.5 * segment.height:
+            gap = item.box[1] - segment.box[3]
+            if _overlaps(item, segment) and -0.5 * segment.height <= gap <= 2.0 * segment.height:
                 return item
     return None
 
 
 def _is_header_row(reading: Reading, place: int) -> bool:
     row = reading.rows[place]
-    if len(row) < 2 or any(ch.isdigit() or ch == ":" for segment in row for ch in segment.text):
+    if len(row) < 2 or any(ch.isdecimal() or ch == ":" for segment in row for ch in segment.text):
         return False
     below = [_below(reading, place, segment) for segment in row]
     return sum(item is not None for item in below) * 2 > len(row)
@@ -272,10 +297,10 @@ def _titles(question: Question, readings: Sequence[Reading]) -> Iterator[_Candid
     titles = [(reading, segment, label) for reading in readings[:1] for row in reading.rows for segment in row
               for label in labels if reading.page == 1 and segment.box[1] < TITLE_SHARE and len(segment.words) <= 6
               and fit(segment.text, [label]) >= MIN_FIT]
-    heights = sorted((segment.height for reading in readings[:1] for row in reading.rows for segment in row))
+    heights = sorted(segment.height for reading in readings[:1] for row in reading.rows for segment in row)
     for reading, segment, label in titles:
         if segment.height >= 1.15 * heights[len(heights) // 2]:
             largest = max(item[1].height for item in titles)
             lead = segment.height / largest
             yield _Candidate(lead if lead < 0.85 else 1.0, Found(0, len(segment.text), label), reading, segment.words,
-                             segment.text)
+                             segment.text, "title")

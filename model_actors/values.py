@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN", "Kč": "CZK"}
-CODES = ("EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF RON BGN TRY CAD AUD NZD HKD SGD ZAR BRL MXN KRW ILS AED "
-         "SAR THB").split()
+CODES = tuple("""
+    EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF RON BGN TRY CAD AUD NZD HKD SGD ZAR BRL MXN KRW ILS AED SAR THB
+""".split())
 MONTHS = {name: number for number, names in enumerate((
     "january januar janvier enero gennaio januari janeiro jan jänner",
     "february februar février febrero febbraio februari fevereiro feb",
@@ -30,6 +31,7 @@ YES, NO = frozenset({"yes", "ja", "oui", "sí", "true", "y"}), frozenset({"no", 
 NUMBER = r"[-−]?(?:\d{1,3}(?:[ ,.'’\u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)(?![\d])"
 MARK = "|".join([*(re.escape(symbol) for symbol in SYMBOLS), *CODES])
 MONEY = re.compile(rf"(?<![\w.,])(?:(?P<before>{MARK})\s*(?P<a>{NUMBER})|(?P<b>{NUMBER})\s*(?P<after>{MARK})(?!\w))")
+CURRENCY = re.compile(rf"(?<!\w)(?:{MARK})(?!\w)")
 PLAIN = re.compile(rf"(?<![\w.,/-]){NUMBER}(?![\w/]|[.,]\d|-\d)")
 MONTH = "|".join(sorted((re.escape(name) for name in MONTHS), key=len, reverse=True))
 DATES = (
@@ -86,6 +88,20 @@ def amounts(text: str, commas: bool) -> Iterator[Found]:
         yield Found(match.start(), match.end(), decimal_text(match["a"] or match["b"], commas), SYMBOLS.get(mark, mark))
 
 
+def currencies(text: str) -> set[str]:
+    """The currencies that a text names."""
+    return {SYMBOLS.get(match[0], match[0]) for match in CURRENCY.finditer(text)}
+
+
+def bare_amounts(text: str, commas: bool, currency: str) -> Iterator[Found]:
+    """Numbers with two decimals and no currency beside them, in the only currency that the document names."""
+    taken = [(found.start, found.end) for found in amounts(text, commas)]
+    for found in numbers(text, commas):
+        if re.search(r"[.,]\d\d$", text[found.start : found.end]) and not any(
+                start < found.end and found.start < end for start, end in taken):
+            yield Found(found.start, found.end, found.value, currency)
+
+
 def dates(text: str) -> Iterator[Found]:
     """Calendar dates with a four-digit year; 03/04/2026 can be read two ways and has no value."""
     for pattern in DATES:
@@ -112,7 +128,8 @@ def numbers(text: str, commas: bool) -> Iterator[Found]:
     """Numbers that belong to no date, no amount and no longer reference."""
     taken = [(found.start, found.end) for found in (*dates(text), *amounts(text, commas))]
     for match in PLAIN.finditer(text):
-        if not any(start < match.end() and match.start() < end for start, end in taken):
+        counted = not text[: match.start()].strip() and re.match(r"[.)](?:\s|$)", text[match.end() :])
+        if not counted and not any(start < match.end() and match.start() < end for start, end in taken):
             yield Found(match.start(), match.end(), decimal_text(match[0], commas))
 
 

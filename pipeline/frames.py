@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -19,6 +20,9 @@ NEW_FRAME = 12.0
 """Largest mean luma difference of a tile of 8 x 8 px, at 160 x 90, up to which two frames show the same: it keeps
 one-word subtitle changes, which global hashes lose."""
 
+LATE_START = 0.5
+"""Seconds by which the first frame of a presentation may come late and still be what it begins with."""
+
 av.logging.set_level(None)
 Luma = npt.NDArray[np.float32]
 
@@ -27,25 +31,26 @@ def _open(uri: str) -> tuple[Any, Any]:
     source: str | IO[bytes] = uri if storage.is_local(uri) else storage.open_ranges(uri)
     try:
         container = av.open(source, metadata_errors="replace")
-    except storage.StorageError:
+    except (storage.StorageError, MemoryError):
         raise
     except Exception as error:
-        hint = "its index is missing: the file was cut off" if "Invalid data" in str(error) else "it may be damaged"
-        raise UnreadableError("damaged", f"not a readable video ({hint}; {error})") from None
-    if not container.streams.video:
-        raise UnreadableError("no_video", "has no video stream")
-    stream = container.streams.video[0]
-    stream.thread_count = 1
-    return container, stream
+        why = "its index is missing: it was cut off" if isinstance(error, av.error.InvalidDataError) else str(error)
+        raise UnreadableError("damaged", f"not a readable video ({why}); upload it again") from None
+    shown = [stream for stream in container.streams.video
+             if not stream.disposition & av.stream.Disposition.attached_pic]
+    if not shown:
+        raise UnreadableError("no_video", "has no video stream; leave it out of the job's inputs")
+    shown[0].thread_count = 1
+    return container, shown[0]
 
 
 def probe(uri: str) -> tuple[VideoProbe, list[Pixels]]:
     """Claimed duration and displayed size. Raises UnreadableError: damaged, no_video or empty."""
     container, stream = _open(uri)
     with container:
-        frame = next(_decode(container, stream, [0]), None)
+        frame = next(filter(None, _decode(container, stream, [0])), None)
         if frame is None:
-            raise UnreadableError("damaged", "not one frame can be decoded")
+            raise UnreadableError("damaged", "not one frame can be decoded; upload it again")
         width, height = _shown_size(frame, stream)
         return VideoProbe(max(_duration(container, stream), 1e-3), width, height), []
 
@@ -55,13 +60,23 @@ def _duration(container: Any, stream: Any) -> float:
         claimed = float(stream.duration * stream.time_base)
     elif container.duration:
         claimed = container.duration / av.time_base
-        if "matroska" in container.format.name:
-            claimed -= _start(stream)  # Matroska counts from zero, not from its first frame
+        if "matroska" in container.format.name:  # counts from zero, not from its first frame
+            claimed = _tagged_duration(stream) or claimed
+            claimed -= _start(stream)
     else:
         claimed = _last_packet(container, stream)
     entries = stream.index_entries
     indexed = float(entries[len(entries) - 1].timestamp * stream.time_base) - _start(stream) if len(entries) else 0.0
     return max(claimed, indexed)
+
+
+def _tagged_duration(stream: Any) -> float | None:
+    """What Matroska says of this stream; its container's duration is that of the longest one, often the sound."""
+    try:
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except (KeyError, ValueError):
+        return None
 
 
 def _last_packet(container: Any, stream: Any) -> float:
@@ -84,19 +99,29 @@ def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
 
 
 def _decode(container: Any, stream: Any, damaged: list[int]) -> Iterator[Any]:
-    """Frames in presentation order; packets that cannot be decoded are counted in `damaged` and passed over."""
+    """Frames in presentation order, and None before a frame that others are missing in front of.
+
+    Packets that cannot be decoded are counted in `damaged` and passed over, and so are the frames built on them, up
+    to the next keyframe.
+    """
+    spoilt: float | None = None
+    times: list[int] | None = [] if container.format.name == "avi" else None
     try:
         for packet in container.demux(stream):
+            at = packet.pts if packet.pts is not None else packet.dts
+            if times is not None and packet.size:
+                heapq.heappush(times, packet.dts)
             try:
-                for frame in packet.decode():
-                    if frame.pts is not None:
-                        yield frame
+                frames = packet.decode()
             except av.error.InvalidDataError:
                 damaged[0] += 1
-    except (av.error.InvalidDataError, av.error.EOFError, OSError):
-        damaged[0] += 1  # the container itself ends in damage: what came before it stands
-
-
+                spoilt = min(-1 if at is None else at, at if spoilt is None else spoilt)
+                continue
+            for frame in frames:
+                if times:
+                    frame.pts = heapq.heappop(times)  # AVI holds decoding times only
+                if frame.pts is None:
+                    continue
 def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int]) -> tuple[FrameTimes, list[Pixels]]:
     """The frames shown at first, first + step, ... (`count` times, in seconds from the start of the presentation).
 

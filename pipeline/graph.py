@@ -52,8 +52,8 @@ def plan_shards(assets: Sequence[StoredObject], setting: Setting, limits: Limits
     rows = [pa.table({"asset": [pickle.dumps(asset) for asset in assets[start : start + ASSETS_A_TASK]]})
             for start in range(0, len(assets), ASSETS_A_TASK)]
     return ray.data.from_arrow(rows).map_batches(
-        functools.partial(_plan_batch, setting=setting, limits=limits, published=published), batch_size=None, batch_format="pyarrow",
-        num_cpus=PLANNING_CPUS, max_retries=RETRIES)
+        functools.partial(_plan_batch, setting=setting, limits=limits, published=published),
+        batch_size=None, batch_format="pyarrow", num_cpus=PLANNING_CPUS, max_retries=RETRIES)
 
 
 def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: frozenset[str]) -> Iterator[pa.Table]:
@@ -71,7 +71,7 @@ def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: fr
 def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers: int) -> Iterator[Receipt]:
     """Work on every shard in a pool of actors, and yield their receipts as they come."""
     receipts = planned.map_batches(
-        EngineActor, fn_constructor_args=(choice.build, functools.partial(_make_work, setting, choice.limits)),
+        EngineActor, fn_constructor_args=(choice.build, functools.partial(_make_work, setting)),
         batch_size=1, batch_format="pyarrow", num_cpus=ACTOR_CPUS,
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2 * choice.shards_at_once,
                                   max_concurrent_calls_per_actor=choice.shards_at_once,
@@ -81,7 +81,7 @@ def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers
         yield Receipt(**row)
 
 
-def _make_work(setting: Setting, limits: Limits) -> Callable[[bytes, Engine], Awaitable[dict[str, Any]]]:
+def _make_work(setting: Setting) -> Callable[[bytes, Engine], Awaitable[dict[str, Any]]]:
     helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
     ahead = asyncio.Semaphore(CHUNKS_AHEAD)
 

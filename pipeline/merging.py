@@ -22,7 +22,7 @@ MAX_EVIDENCE = 3
 
 
 def judge(question: Question, row: Mapping[str, Any]) -> str | None:
-    """The verdict of an answer row: pass or fail against `expect`, unsure below the line, None where nothing is expected."""
+    """The verdict of an answer row: pass or fail against `expect`, unsure below the line, None without `expect`."""
     if question.expect is None:
         return None
     if row["status"] == "not_applicable":
@@ -55,7 +55,7 @@ def merge_asset(checklist: Sequence[Question], parts: Sequence[Row], chunk_answe
         own = [row for row in chunk_answers if row["question"] == question.id]
         if not own and (asset["status"] == "quarantined" or not _applies(question, first["kind"])):
             continue
-        row = _merge_answers(question, own)
+        row = _merge_answers(own)
         if isinstance(question.answer, Event):
             found = _events(question, own, common)
             events += found
@@ -91,7 +91,7 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
             "coverage": 0.0 if unseen else 1.0 - lost / units if units else 1.0}
 
 
-def _merge_answers(question: Question, own: Sequence[Row]) -> Row:
+def _merge_answers(own: Sequence[Row]) -> Row:
     """The value that stands clearly before every other; a conflict is unsure and keeps both sides' evidence."""
     if not own:
         return {"status": "failed", "reason": "no part of the asset could be asked", "evidence": [], "engine": ""}
@@ -127,7 +127,7 @@ def _holds(question: Question, merged: Mapping[str, Row]) -> bool:
     row = merged[needs.question]
     if row["status"] == "not_applicable":
         return False
-    return row["status"] != "answered" or (row["value"] == needs.value) == needs.equal
+    return bool(row["status"] != "answered" or (row["value"] == needs.value) == needs.equal)
 
 
 def _page_verdict(question: Question, own: Sequence[Row]) -> str | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from schemas.checklist import Label, ListOf, Question
 
 CURRENCY = re.compile(r"[A-Z]{3}")
+DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 class InvalidValueError(ValueError):
@@ -45,20 +47,21 @@ def columns(question: Question, value: str, currency: str | None = None) -> dict
 
 
 def _decimal(value: str) -> Decimal:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise InvalidValueError(f"{value!r} is no decimal number") from None
-    if not number.is_finite():
-        raise InvalidValueError(f"{value!r} is no finite number")
-    return number
+    if not DECIMAL.fullmatch(value):
+        raise InvalidValueError(f"{value!r} is no plain decimal number")
+    if math.isinf(float(value)):
+        raise InvalidValueError(f"{value!r} is too large a number")
+    return Decimal(value)
 
 
 def _date(value: str) -> datetime.date:
     try:
-        return datetime.date.fromisoformat(value)
+        date = datetime.date.fromisoformat(value)
     except ValueError:
-        raise InvalidValueError(f"{value!r} is no ISO date") from None
+        date = None
+    if date is None or date.isoformat() != value:
+        raise InvalidValueError(f"{value!r} is no ISO date like 2026-02-03")
+    return date
 
 
 def _json(value: str) -> Any:
@@ -68,9 +71,15 @@ def _json(value: str) -> Any:
         raise InvalidValueError(f"{value!r} is no JSON") from None
 
 
-def same(question: Question, value: str, expected: str) -> bool:
-    """Whether a canonical value equals what the job expects, numbers as numbers and texts without case or edges."""
+def same(question: Question, value: str, expected: str, currency: str | None = None) -> bool:
+    """Whether a canonical value equals what the job expects, numbers as numbers and texts without case or edges.
+
+    Where the job expects an amount in a currency, the amount must be in that `currency`.
+    """
     if question.answer.type in ("number", "money"):
+        named = CURRENCY.search(expected)
+        if named and currency is not None and named[0] != currency:
+            return False
         amount = re.sub(r"[A-Z]{3}|[\s,_]", "", expected)
         try:
             return _decimal(value) == _decimal(amount)

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.strict import Strict
 
-IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
-CONDITION = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*(==|!=)\s*(.+?)\s*$")
+IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+CONDITION = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_-]*)\s*(==|!=)\s*(.+?)\s*$")
 
 
 class YesNo(Strict):
@@ -127,6 +127,11 @@ class Question(Strict):
     def _one_phrase_is_a_list(cls, look_for: Any) -> Any:
         return [look_for] if isinstance(look_for, str) else look_for
 
+    @field_validator("pages", mode="before")
+    @classmethod
+    def _one_page_is_a_text(cls, pages: Any) -> Any:
+        return str(pages) if type(pages) is int else pages
+
     @field_validator("pages")
     @classmethod
     def _pages_parse(cls, pages: str | None) -> str | None:
@@ -169,15 +174,17 @@ def condition(question: Question) -> Condition | None:
 def select_pages(pages: str | None, count: int) -> range | list[int]:
     """Page numbers (from 1) that a `pages` text selects out of `count` pages, in order, each once.
 
-    None selects all. Raises ValueError where the text is not like `1-3, 7, last`.
+    None selects all. Raises ValueError where the text is not like `1-3, 7, last`, or a range runs backwards.
     """
     if pages is None:
         return range(1, count + 1)
     chosen: set[int] = set()
     for part in pages.split(","):
         match = re.fullmatch(r"\s*(\d+|last)\s*(?:-\s*(\d+|last)\s*)?", part)
-        if not match or match[1] == "0":
+        if not match or (match[1] != "last" and int(match[1]) == 0):
             raise ValueError(f"pages: write page numbers from 1 like '1-3, 7, last', not {part.strip()!r}")
+        if match[2] and (match[1] == "last" or match[2] != "last" and int(match[2]) < int(match[1])):
+            raise ValueError(f"pages: {part.strip()!r} runs backwards")
         first, end = (count if p == "last" else int(p) for p in (match[1], match[2] or match[1]))
         chosen.update(range(first, min(end, count) + 1))
     return sorted(page for page in chosen if page <= count)

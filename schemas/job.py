@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
@@ -130,7 +131,10 @@ def _explain(item: Any) -> str:
 
 
 def _beside(path: Path, text: str) -> str:
-    return text if "://" in text else str(path.absolute().parent / text)
+    if "://" in text:
+        return text
+    folder = "/" if text.endswith("/") else ""
+    return os.path.normpath(path.absolute().parent / text) + folder
 
 
 def _with_schema(path: Path, question: Question) -> Question:
