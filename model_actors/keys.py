@@ -59,10 +59,9 @@ def phrases(question: Question) -> list[str]:
 
 def fit(key: str, wanted: Sequence[str]) -> float:
     """How well a printed key names one of the wanted phrases: 0 not at all, 1 in every word (a weighted Dice score)."""
-    own = _content(key)
-    if not own:
-        return 0.0
-    return max((_fit(own, _content(phrase)) for phrase in wanted), default=0.0)
+    clauses = {key, key.rpartition(";")[2]}
+    return max((_fit(own, _content(phrase)) for clause in clauses if (own := _content(clause)) for phrase in wanted),
+               default=0.0)
 
 
 def _content(text: str) -> list[str]:

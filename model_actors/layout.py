@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,17 +25,38 @@ HEADING_SIZE = 1.2
 GUTTER = 0.015
 """Least white space between two columns, normalised to the page's width."""
 
+ROW_SHARE = 0.6
+"""Distance of two levels, in line heights, up to which segments stand in one row."""
+
+CELL_GAP = 0.05
+"""Gap between two segments of a row, normalised to the page's width, that columns of prose hardly ever leave."""
+
+CELL_ROWS = 0.6
+"""Share of neighbouring rows with such a gap from which their segments are cells, not columns of prose."""
+
+OPEN_PARAGRAPHS = 8
+"""Paragraphs that a line may still continue: as many as there may be columns side by side."""
+
+MIN_TABLE_FILL, MAX_CELL_SHARE = 0.7, 0.6
+"""Share of a table that its cells fill at least, and that its largest cell fills at most."""
+
+SECTION = re.compile(r"^\d{1,2}(?:[.)]|(?:\.\d{1,2})+[.)]?)\s+[^\W\d_]")
+
 BULLET = re.compile(r"^(?:[•◦▪●‣*–—-]|\(?\d{1,2}[.)]|\(?[a-z][.)])$")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Words of one line that stand together. `words` are indices into the page's Words."""
+    """Words of one line that stand together. `words` are indices into the page's Words.
+
+    `level` is the height at which the line's middle would stand at the left edge of the page, its tilt undone.
+    """
 
     words: tuple[int, ...]
     text: str
     box: Box
     confidence: float
+    level: float
 
     @property
     def height(self) -> float:
@@ -52,12 +74,14 @@ def segments(words: Words, aspect: float) -> list[Segment]:
     """Lines cut at wide gaps, in the order of the words. `aspect` is the page's height over its width."""
     found: list[Segment] = []
     taken: list[int] = []
+    slope = _tilt(words)
 
     def close() -> None:
         if taken:
-            boxes = [box_of(words, index) for index in taken]
-            found.append(Segment(tuple(taken), " ".join(words.texts[index] for index in taken), union(boxes),
-                                 float(words.confidences[taken].mean())))
+            box = union([box_of(words, index) for index in taken])
+            level = (box[1] + box[3]) / 2 - slope * (box[0] + box[2]) / 2
+            found.append(Segment(tuple(taken), " ".join(words.texts[index] for index in taken), box,
+                                 float(words.confidences[taken].mean()), level))
             taken.clear()
 
     for index in range(len(words)):
@@ -72,6 +96,17 @@ def segments(words: Words, aspect: float) -> list[Segment]:
     return found
 
 
+def _tilt(words: Words) -> float:
+    """How far lines fall per width of the page: the median over lines of three words or more."""
+    slopes = []
+    middles = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
+    for line in np.unique(words.lines):
+        x, y = middles[words.lines == line].T
+        if len(x) >= 3 and x.max() - x.min() > 0.1:
+            slopes.append(float(np.polyfit(x, y, 1)[0]))
+    return float(np.median(slopes)) if slopes else 0.0
+
+
 def box_of(words: Words, index: int) -> Box:
     """The box of one word."""
     x0, y0, x1, y1 = (float(side) for side in words.boxes[index])
@@ -81,11 +116,9 @@ def box_of(words: Words, index: int) -> Box:
 def rows(found: Sequence[Segment]) -> list[list[Segment]]:
     """Segments that stand beside each other, from top to bottom, each row from left to right."""
     result: list[list[Segment]] = []
-    for segment in sorted(found, key=lambda item: item.box[1] + item.box[3]):
-        middle = (segment.box[1] + segment.box[3]) / 2
+    for segment in sorted(found, key=lambda item: item.level):
         row = result[-1] if result else None
-        if row and any(item.box[1] <= middle <= item.box[3]
-                       and item.box[3] - item.box[1] < 2.5 * segment.height for item in row):
+        if row and segment.level - row[0].level < ROW_SHARE * min(segment.height, *(item.height for item in row)):
             row.append(segment)
         else:
             result.append([segment])
@@ -124,7 +157,7 @@ def blocks(words: Words, found: Sequence[Segment], tables: Sequence[Block], meas
     inside = [table.box for table in tables]
     free = [segment for segment in found if not any(_holds(box, segment.box) for box in inside)]
     usual = float(np.median([segment.height for segment in found]))
-    merged = [_paragraph(group, words, usual, measured) for group in _paragraphs(free)]
+    merged = [_paragraph(group, words, usual, measured) for group in _paragraphs(_lines(free))]
     everything = [*merged, *tables]
     order = reading_order([block.box for block in everything])
     return [everything[index] for index in order]
@@ -135,38 +168,66 @@ def _holds(outer: Box, inner: Box) -> bool:
     return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
 
 
-def _paragraphs(found: Sequence[Segment]) -> list[list[Segment]]:
+def _lines(found: Sequence[Segment]) -> list[Segment]:
+    """Lines of text: the segments of a row are one line where they are cells, and several where they are columns."""
+    lines: list[Segment] = []
+    run: list[list[Segment]] = []
+    for row in [*rows(found), []]:
+        if len(row) > 1:
+            run.append(row)
+            continue
+        cells = sum(any(b.box[0] - a.box[2] > CELL_GAP for a, b in pairwise(one)) for one in run)
+        lines += [line for one in run for line in ([_joined(one)] if cells >= CELL_ROWS * len(run) else one)]
+        lines += row
+        run = []
+    return lines
+
+
+def _joined(row: Sequence[Segment]) -> Segment:
+    words = tuple(index for segment in row for index in segment.words)
+    confidence = sum(segment.confidence * len(segment.words) for segment in row) / len(words)
+    return Segment(words, "  ".join(segment.text for segment in row), union([segment.box for segment in row]),
+                   confidence, row[0].level)
+
+
+def _paragraphs(lines: Sequence[Segment]) -> list[list[Segment]]:
     groups: list[list[Segment]] = []
-    for row in rows(found):
-        for segment in row:
-            best = None
-            for group in groups:
-                last = group[-1]
-                gap = segment.box[1] - last.box[3]
-                overlap = min(segment.box[2], last.box[2]) - max(segment.box[0], last.box[0])
-                alike = 0.75 < segment.height / max(last.height, 1e-6) < 1.33
-                near = -0.5 * last.height <= gap <= PARAGRAPH_GAP * last.height
-                if near and alike and overlap > 0.3 * min(segment.box[2] - segment.box[0], last.box[2] - last.box[0]):
-                    best = group
-            if best is None:
-                groups.append([segment])
-            else:
-                best.append(segment)
+    for line in lines:
+        home = next((group for group in reversed(groups[-OPEN_PARAGRAPHS:]) if _continues(group, line)), None)
+        if home is None:
+            groups.append([line])
+        else:
+            home.append(line)
     return groups
 
 
+def _continues(group: Sequence[Segment], line: Segment) -> bool:
+    last = group[-1]
+    gap = line.box[1] - last.box[3]
+    overlap = min(line.box[2], last.box[2]) - max(line.box[0], last.box[0])
+    narrow = min(line.box[2] - line.box[0], last.box[2] - last.box[0])
+    return (-0.5 * last.height <= gap <= PARAGRAPH_GAP * last.height and overlap > 0.3 * narrow
+            and 0.75 < line.height / max(last.height, 1e-6) < 1.33 and not _is_section(last, line))
+
+
+def _is_section(last: Segment, line: Segment) -> bool:
+    """`7. Termination` above a wider line: a numbered heading, whatever its size."""
+    return (bool(SECTION.match(last.text)) and len(last.words) <= 8
+            and last.box[2] - last.box[0] < 0.7 * (line.box[2] - line.box[0]))
+
+
 def _paragraph(group: Sequence[Segment], words: Words, usual: float, measured: bool) -> Block:
-    text = "\n".join(segment.text for segment in group)
-    size = float(np.median([segment.height for segment in group]))
-    if len(group) <= 2 and size >= HEADING_SIZE * usual and len(text) <= 120:
+    text = "\n".join(line.text for line in group)
+    size = float(np.median([line.height for line in group]))
+    if len(group) <= 2 and len(text) <= 120 and (size >= HEADING_SIZE * usual or SECTION.match(text)):
         kind = "heading"
     elif BULLET.match(group[0].text.split()[0]):
         kind = "list"
     else:
         kind = "paragraph"
-    indices = [index for segment in group for index in segment.words]
+    indices = [index for line in group for index in line.words]
     confidence = float(words.confidences[indices].mean()) if measured else None
-    return Block(kind, text, union([segment.box for segment in group]), confidence)
+    return Block(kind, text, union([line.box for line in group]), confidence)
 
 
 def ruled_tables(pixels: Pixels, words: Words, measured: bool) -> list[Block]:
@@ -199,6 +260,11 @@ def _table(boxes: list[Box], words: Words, measured: bool) -> Block | None:
     lefts = _levels([box[0] for box in boxes])
     if len(tops) < 2 or len(lefts) < 2 or len(boxes) < 4:
         return None
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in boxes]
+    around = union(boxes)
+    whole = (around[2] - around[0]) * (around[3] - around[1])
+    if sum(areas) < MIN_TABLE_FILL * whole or max(areas) > MAX_CELL_SHARE * whole:
+        return None  # the edges of a sheet or a picture, not the lines of a table
     middles = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
     cells, used = [], []
     for box in sorted(boxes, key=lambda item: (_level(tops, item[1]), item[0])):

@@ -39,7 +39,7 @@ DATES = (
     re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.|er|º)?\s*(?:de\s+|of\s+)?(?P<name>{MONTH})\b\.?,?\s*"
                r"(?:de\s+|of\s+)?(?P<y>\d{4})(?!\d)", re.IGNORECASE),
     re.compile(rf"\b(?P<name>{MONTH})\b\.?\s*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s*(?P<y>\d{{4}})(?!\d)", re.IGNORECASE),
-    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})(?!\d)"),
+    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})(?!\.?\d)"),
     re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})-(?P<name>{MONTH})-(?P<y>\d{{4}})(?!\d)", re.IGNORECASE),
 )
 SLASHED = re.compile(r"(?<![\d/])(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?![\d/])")

@@ -1,0 +1,57 @@
+"""Runs whole jobs on local files in this process, without Ray: list, plan, draw, ask, publish, fold."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jobs.running import prepare
+from model_actors.engine import Engine
+from pipeline.probing import plan_assets
+from pipeline.publishing import Published
+from pipeline.rendering import Helpers
+from pipeline.tables import ORDER, dataset
+from pipeline.work import Bench, work
+from schemas.job import Job
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+class Runner:
+    """Runs jobs one after another with one engine, and one pair of helper processes for each set of limits."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._helpers: dict[tuple[int, int], Helpers] = {}
+
+    def __call__(self, folder: Path, **settings: Any) -> Tables:
+        """Ask about everything below `folder`/in; the rows of all output tables, which lie below `folder`/out."""
+        settings = {"transcribe": True, "inputs": [str(folder / "in")], **settings}
+        job = Job.model_validate({"name": "test", "output": str(folder / "out"), **settings})
+        prepared = prepare(job, None)
+        assert prepared.folder is not None
+        helpers = self._helpers_of(job)
+        shards = list(plan_assets(prepared.todo, job, prepared.choice.limits, prepared.setting.names, helpers))
+
+        async def ask_all() -> None:
+            bench = Bench(self._engine, helpers, asyncio.Semaphore(2))
+            for shard in shards:
+                receipt = await work(shard, prepared.setting, bench)
+                prepared.folder.add(Published(prepared.setting.names.engine, receipt.shard_id), receipt.parts)
+
+        asyncio.run(ask_all())
+        prepared.folder.fold()
+        return {name: dataset(job.output, name).to_table().to_pylist() for name in ORDER}
+
+    def _helpers_of(self, job: Job) -> Helpers:
+        key = (job.limits.seconds, job.limits.memory_mb)
+        if key not in self._helpers:
+            self._helpers[key] = Helpers(2, *key)
+        return self._helpers[key]
+
+    def close(self) -> None:
+        """End the engine and all helper processes."""
+        for helpers in self._helpers.values():
+            helpers.close()
+        asyncio.run(self._engine.close())
