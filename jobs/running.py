@@ -10,7 +10,7 @@ import platform
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -135,8 +135,11 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
         try:
             if prepared.todo:
                 with ray_session() as cpus:
-                    _fan_out(prepared, cpus, progress, show)
-                progress.assets_done += prepared.folder.fold()
+                    _fan_out(prepared, prepared.todo, cpus, progress, show)
+                    progress.assets_done += prepared.folder.fold()
+                    if lost := _lost(prepared):
+                        _fan_out(prepared, lost, cpus, progress, show, alone=True)
+                        progress.assets_done += prepared.folder.fold()
                 _account_for_the_lost(prepared, progress)
         except KeyboardInterrupt:
             progress.interrupted = True
@@ -149,15 +152,23 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
     return progress
 
 
-def _fan_out(prepared: Prepared, cpus: int, progress: Progress, show: Callable[[Progress], None]) -> None:
+def _lost(prepared: Prepared) -> list[StoredObject]:
+    """Objects of which some shard never came back: its worker, or a neighbour's, died again and again."""
+    names, folder = prepared.setting.names, prepared.folder
+    assert folder is not None
+    return [item for item in prepared.todo if not folder.is_done(item.uri, item.version, names.engine, names.asked)]
+
+
+def _fan_out(prepared: Prepared, assets: Sequence[StoredObject], cpus: int, progress: Progress,
+             show: Callable[[Progress], None], alone: bool = False) -> None:
     from pipeline import graph
 
     assert prepared.folder is not None
     setting = prepared.setting
-    planned = graph.plan_shards(prepared.todo, setting, prepared.choice.limits, prepared.folder.waiting)
+    planned = graph.plan_shards(assets, setting, prepared.choice.limits, prepared.folder.waiting, alone)
     workers = setting.job.engine.workers or max(1, cpus)
     last_fold = time.monotonic()
-    for receipt in graph.run_shards(planned, setting, prepared.choice, workers):
+    for receipt in graph.run_shards(planned, setting, prepared.choice, workers, alone):
         prepared.folder.add(graph.published_name(setting, receipt), receipt.parts)
         _count(progress, receipt)
         if time.monotonic() - last_fold > FOLD_EVERY_SECONDS:
@@ -182,14 +193,13 @@ def _account_for_the_lost(prepared: Prepared, progress: Progress) -> None:
 
     setting, folder = prepared.setting, prepared.folder
     assert folder is not None
-    names = setting.names
-    lost = [item for item in prepared.todo if not folder.is_done(item.uri, item.version, names.engine, names.asked)]
+    lost = _lost(prepared)
     if not lost:
         return
     error = UnreadableError("crash", "the worker that read or asked it died each time; see the logs of the engine")
     helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
     try:
-        for shard in plan_assets(lost, setting.job, prepared.choice.limits, names, helpers):
+        for shard in plan_assets(lost, setting.job, prepared.choice.limits, setting.names, helpers, alone=True):
             if not is_published(setting, shard):
                 receipt = lost_shard(shard, setting, error)
                 folder.add(published_name(setting, receipt), receipt.parts)

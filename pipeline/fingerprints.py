@@ -39,7 +39,7 @@ def question_fingerprint(question: Question) -> str:
     asked: dict[str, Any] = question.model_dump(mode="json", exclude={"expect", "severity", "only_if"})
     if isinstance(question.answer, JsonSchema):
         with open(question.answer.path, encoding="utf-8") as file:
-            asked["schema"] = json.load(file)
+            asked["answer"] = {"type": "schema", "schema": json.load(file)}  # wherever the file lies
     return digest(asked)
 
 

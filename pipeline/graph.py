@@ -43,8 +43,11 @@ RETRIES = 2
 
 
 def plan_shards(assets: Sequence[StoredObject], setting: Setting, limits: Limits,
-                published: frozenset[str] = frozenset()) -> Dataset:
-    """A dataset of shards, one a row and block: column `shard` holds the pickled Shard. Those published are dropped."""
+                published: frozenset[str] = frozenset(), alone: bool = False) -> Dataset:
+    """A dataset of shards, one a row and block: column `shard` holds the pickled Shard. Those published are dropped.
+
+    With `alone`, no two assets share a shard.
+    """
     context = DataContext.get_current()
     context.target_max_block_size = 1  # every shard a block of its own: blocks are what Ray schedules
     context.enable_progress_bars = False
@@ -52,29 +55,36 @@ def plan_shards(assets: Sequence[StoredObject], setting: Setting, limits: Limits
     rows = [pa.table({"asset": [pickle.dumps(asset) for asset in assets[start : start + ASSETS_A_TASK]]})
             for start in range(0, len(assets), ASSETS_A_TASK)]
     return ray.data.from_arrow(rows).map_batches(
-        functools.partial(_plan_batch, setting=setting, limits=limits, published=published),
+        functools.partial(_plan_batch, setting=setting, limits=limits, published=published, alone=alone),
         batch_size=None, batch_format="pyarrow", num_cpus=PLANNING_CPUS, max_retries=RETRIES)
 
 
-def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: frozenset[str]) -> Iterator[pa.Table]:
+def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: frozenset[str],
+                alone: bool) -> Iterator[pa.Table]:
     job: Job = setting.job
     helpers = Helpers(1, job.limits.seconds, job.limits.memory_mb)
     assets = [pickle.loads(asset.as_py()) for asset in batch["asset"]]
     try:
-        for shard in plan_assets(assets, job, limits, setting.names, helpers):
+        for shard in plan_assets(assets, job, limits, setting.names, helpers, alone):
             if shard.id not in published:
                 yield pa.table({"shard": [pickle.dumps(shard)]})
     finally:
         helpers.close()
 
 
-def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers: int) -> Iterator[Receipt]:
-    """Work on every shard in a pool of actors, and yield their receipts as they come."""
+def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers: int, alone: bool = False) \
+        -> Iterator[Receipt]:
+    """Work on every shard in a pool of actors, and yield their receipts as they come.
+
+    A shard whose actor dies again and again yields none. With `alone`, an actor holds one shard at a time, so that
+    only the guilty one is lost.
+    """
+    at_once, in_flight = (1, 1) if alone else (choice.shards_at_once, 2 * choice.shards_at_once)
     receipts = planned.map_batches(
         EngineActor, fn_constructor_args=(choice.build, functools.partial(_make_work, setting)),
         batch_size=1, batch_format="pyarrow", num_cpus=ACTOR_CPUS,
-        compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2 * choice.shards_at_once,
-                                  max_concurrent_calls_per_actor=choice.shards_at_once,
+        compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=in_flight,
+                                  max_concurrent_calls_per_actor=at_once,
                                   enable_true_multi_threading=True),
         max_restarts=10 * RETRIES, max_task_retries=RETRIES)
     for row in receipts.iter_rows():

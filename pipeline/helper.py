@@ -7,6 +7,7 @@ descriptor is passed along: the kernel frees it with its last user, so that noth
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import pickle
@@ -22,10 +23,15 @@ from typing import Any
 import numpy as np
 
 from model_actors.engine import Pixels
+from pipeline.storage import StorageError
 from pipeline.units import UnreadableError
 
 HEADER = struct.Struct("<QQ")
 GRACE_SECONDS = 5
+START_SECONDS = 300
+"""Seconds in which a child must have started and imported what a call needs; a busy machine takes long over that."""
+
+BEGUN = b"!"
 
 
 def _send(sock: socket.socket, message: Any, pixels: list[Pixels]) -> None:
@@ -38,7 +44,7 @@ def _send(sock: socket.socket, message: Any, pixels: list[Pixels]) -> None:
     memory = os.memfd_create("canvass-pixels")
     try:
         for image in pixels:
-            view = memoryview(np.ascontiguousarray(image)).cast("B")
+            view = np.ascontiguousarray(image).data.cast("B")
             while view:
                 view = view[os.write(memory, view) :]
         socket.send_fds(sock, [header], [memory])
@@ -59,15 +65,18 @@ def _receive_exactly(sock: socket.socket, count: int) -> bytes:
 
 def _receive(sock: socket.socket) -> tuple[Any, list[Pixels]]:
     header, descriptors, _, _ = socket.recv_fds(sock, HEADER.size, 1)
-    if not header:
-        raise EOFError
-    header += _receive_exactly(sock, HEADER.size - len(header))
-    length, total = HEADER.unpack(header)
-    message, shapes = pickle.loads(_receive_exactly(sock, length))
-    if not total:
-        return message, []
-    mapped = mmap.mmap(descriptors[0], total, prot=mmap.PROT_READ)
-    os.close(descriptors[0])
+    try:
+        if not header:
+            raise EOFError
+        header += _receive_exactly(sock, HEADER.size - len(header))
+        length, total = HEADER.unpack(header)
+        message, shapes = pickle.loads(_receive_exactly(sock, length))
+        if not total:
+            return message, []
+        mapped = mmap.mmap(descriptors[0], total, prot=mmap.PROT_READ)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
     images, offset = [], 0
     for shape in shapes:
         count = int(np.prod(shape))
@@ -95,7 +104,9 @@ class Helper:
             self._start()
         assert self._sock is not None
         try:
+            self._sock.settimeout(START_SECONDS)
             _send(self._sock, (function, args), [])
+            _receive_exactly(self._sock, len(BEGUN))
             self._sock.settimeout(self._seconds + GRACE_SECONDS)
             (result, error), pixels = _receive(self._sock)
         except (EOFError, OSError):
@@ -136,22 +147,32 @@ class Helper:
         self._process = self._sock = None
 
 
+def _address_space() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * mmap.PAGESIZE
+
+
 def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the driver, which closes our socket
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
     sock = socket.socket(fileno=descriptor)
+    libraries = _address_space()
     while True:
-        try:
-            (function, args), _ = _receive(sock)
-        except (EOFError, ConnectionError):
-            return
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        before = _address_space()
+        (function, args), _ = _receive(sock)
+        libraries += _address_space() - before  # receiving a function imports what it needs
+        resource.setrlimit(resource.RLIMIT_AS, (libraries + (memory_mb << 20), most))
+        sock.sendall(BEGUN)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         result, pixels, error = None, [], None
         try:
             result, pixels = function(*args)
         except UnreadableError as caught:
             error = caught
+        except StorageError as caught:
+            error = UnreadableError(caught.category, str(caught))
         except MemoryError:
             error = UnreadableError("memory", f"needs more than {memory_mb} MB; raise limits.memory_mb to allow it")
         except Exception as caught:  # a reader library may raise anything on a hostile file
@@ -161,4 +182,5 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
+        _serve(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -96,7 +96,7 @@ class Shard:
 def question_tokens(question: Question) -> int:
     """An upper bound of the prompt tokens of one question."""
     labels = question.answer.labels if isinstance(question.answer, Label) else ()
-    texts = (question.ask, *question.look_for, *labels)
+    texts = (question.id, question.ask, *question.look_for, *labels)
     return QUESTION_TOKENS + sum(text_tokens(text) + 2 for text in texts)
 
 
@@ -178,8 +178,9 @@ def plan_document(probe: DocumentProbe, job: Job, limits: Limits) -> list[Chunk]
     chunks += [replace(chunk, id=f"d{place}:{chunk.id}") for place, (chunk, _) in enumerate(packed)]
     for chunk in chunks:
         if not plan.fits(chunk):
-            raise UnreadableError("too_large", f"page {chunk.pages[0]} with its text takes up to {chunk.tokens:,} tokens, "
-                                  f"over the context of {plan.context:,}: raise 'context' or use 'page_text: none'")
+            raise UnreadableError("too_large", f"page {chunk.pages[0]} with its text takes up to {chunk.tokens:,} "
+                                  f"tokens, over the context of {plan.context:,}: raise 'context' or use "
+                                  "'page_text: none'")
     return sorted(chunks, key=lambda chunk: chunk.pages[0])
 
 
@@ -220,13 +221,13 @@ def cut_into_parts(whole: Part, limits: Limits) -> list[Part]:
             for place, chunks in enumerate(groups)]
 
 
-def gather_shards(parts: Iterable[Part], limits: Limits, names: Fingerprints) -> Iterator[Shard]:
-    """Shards in the order of the parts: a part of a cut asset alone, small whole assets together."""
+def gather_shards(parts: Iterable[Part], limits: Limits, names: Fingerprints, alone: bool = False) -> Iterator[Shard]:
+    """Shards in the order of the parts: a part of a cut asset alone, small whole assets together unless `alone`."""
     held: list[Part] = []
     seconds = 0.0
     for part in parts:
         cost = sum(chunk.images for chunk in part.chunks) * limits.seconds_per_image
-        if held and (part.parts > 1 or seconds + cost > SHARD_SECONDS or len(held) == MAX_SHARD_ASSETS):
+        if held and (alone or part.parts > 1 or seconds + cost > SHARD_SECONDS or len(held) == MAX_SHARD_ASSETS):
             yield _shard(held, names)
             held, seconds = [], 0.0
         held.append(part)

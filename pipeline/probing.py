@@ -1,4 +1,4 @@
-"""Finds out what an asset is, opening it as little as possible, and plans it. A file that cannot be read is a part too."""
+"""Finds out what an asset is, opening it as little as possible, and plans it. An unreadable file is a part too."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from pipeline.storage import StorageError, StoredObject
 from pipeline.units import DocumentProbe, UnreadableError, VideoProbe
 from schemas.job import Job
 
+LIMITS_MET = ("timeout", "memory", "crash")
+"""Failures of a probe that looked at what pages hold; without looking, their sizes are still told."""
 
-def plan_assets(assets: Iterable[StoredObject], job: Job, limits: Limits, names: Fingerprints, helpers: Helpers) \
-        -> Iterator[Shard]:
+
+def plan_assets(assets: Iterable[StoredObject], job: Job, limits: Limits, names: Fingerprints, helpers: Helpers,
+                alone: bool = False) -> Iterator[Shard]:
     """Shards of some assets. Every asset is in at least one of them, whatever is wrong with it."""
     parts = (part for asset in assets for part in plan_asset(asset, job, limits, helpers))
-    return gather_shards(parts, limits, names)
+    return gather_shards(parts, limits, names, alone)
 
 
 def plan_asset(asset: StoredObject, job: Job, limits: Limits, helpers: Helpers) -> list[Part]:
@@ -58,7 +61,12 @@ def _probe(whole: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -
 
         passwords = [password.get_secret_value() for password in job.passwords]
         every_text = job.page_text == "layer" and limits.text_in_prompt
-        found, _ = helpers.call(pages.probe, path, passwords, every_text)
+        try:
+            found, _ = helpers.call(pages.probe, path, passwords, every_text)
+        except UnreadableError as error:
+            if error.category not in LIMITS_MET:
+                raise
+            found, _ = helpers.call(pages.probe, path, passwords, False, False)  # one bad page must not lose the others
     assert isinstance(found, DocumentProbe)
     return replace(whole, chunks=tuple(plan_document(found, job, limits)), repaired=found.repaired,
                    password=found.password)

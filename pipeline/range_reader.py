@@ -19,20 +19,27 @@ class RangeReader(io.RawIOBase):
         self._cache: OrderedDict[int, bytes] = OrderedDict()
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def seekable(self) -> bool:
+        """Always."""
         return True
 
     def tell(self) -> int:
+        """The place of the next byte."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a place, which may lie past the end. Raises ValueError for one before the start."""
+        if whence == io.SEEK_SET and offset < 0:
+            raise ValueError(f"negative seek position {offset}")
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, start + offset)
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer from one block at most; 0 at the end."""
         if self._position >= self._size:
             return 0
         index, inside = divmod(self._position, self._block)

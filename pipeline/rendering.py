@@ -87,7 +87,8 @@ def render(chunk: Chunk, part: Part, path: str, job: Job, limits: Limits, helper
     if chunk.frames:
         return _frames(chunk, path, helpers)
     views, failed = [], []
-    budget, rungs = chunk.budget, ()
+    budget = chunk.budget
+    rungs: tuple[str, ...] = ()
     for number, size in zip(chunk.pages, chunk.sizes, strict=True):
         try:
             (text, flaw), drawn = _page(part, path, job, number, size, helpers)
@@ -101,8 +102,8 @@ def render(chunk: Chunk, part: Part, path: str, job: Job, limits: Limits, helper
             failed.append(FailedUnit(error, page=number))
             continue
         if flaw:
-            failed.append(FailedUnit(UnreadableError("damaged", f"not all of the page could be drawn: {flaw}"),
-                                     page=number, units=0))
+            failed.append(FailedUnit(UnreadableError("damaged", f"not all of the page could be drawn ({flaw}); "
+                                                     "open it in a viewer and save it again"), page=number, units=0))
         trusted = text is not None and text.distrust is None
         note = text.distrust if text is not None and len(text.words) else None
         views.append(View(drawn[0], page=number, words=text.words if text is not None and trusted else None, note=note))
@@ -136,15 +137,16 @@ def _frames(chunk: Chunk, path: str, helpers: Helpers) -> Rendered:
 
     try:
         times, images = helpers.call(frames.grab, path, chunk.first_s, chunk.step_s, chunk.frames, chunk.sizes[0])
-    except UnreadableError as error:
-        return Rendered((), (FailedUnit(error, time_s=chunk.first_s, units=chunk.frames),), chunk.budget)
+    except UnreadableError as caught:
+        return Rendered((), (FailedUnit(caught, time_s=chunk.first_s, units=chunk.frames),), chunk.budget)
     assert isinstance(times, FrameTimes)
     views = tuple(View(pixels, time_s=at, until_s=until)
                   for at, until, pixels in zip(times.kept, times.shown_until, images, strict=True))
-    missing = chunk.frames - times.seen
     failed: Sequence[FailedUnit] = ()
-    if missing:
+    if times.unseen:
+        missing = len(times.unseen)
         error = UnreadableError("damaged", f"{missing} of {chunk.frames} samples from {chunk.first_s:g} s on show "
-                                           f"nothing ({times.damaged} damaged packets): the file is cut off or damaged")
-        failed = (FailedUnit(error, time_s=chunk.first_s + times.seen * chunk.step_s, units=missing),)
+                                           f"nothing ({times.damaged} damaged packets): the file is cut off or "
+                                           "damaged; upload it again")
+        failed = (FailedUnit(error, time_s=times.unseen[0], units=missing),)
     return Rendered(views, tuple(failed), chunk.budget)

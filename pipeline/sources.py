@@ -13,7 +13,9 @@ from schemas.job import JobError
 
 HEAD_BYTES = 1024
 WILD = re.compile(r"[*?\[]")
+BRACKET = re.compile(r"\[(!?+)([^/][^]/]*)\]")
 VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+PHOTO_BRANDS = (b"heic", b"heix", b"mif1", b"avif")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,6 @@ class Kind:
 
 def sniff(head: bytes) -> Kind:
     """The kind of an object by its first 1,024 bytes."""
-    if b"%PDF-" in head[:HEAD_BYTES]:
-        return Kind("pdf", "application/pdf")
     for mark, media in ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"),
                         (b"II*\0", "image/tiff"), (b"MM\0*", "image/tiff"),
                         (b"II+\0", "image/tiff"), (b"MM\0+", "image/tiff")):
@@ -35,13 +35,15 @@ def sniff(head: bytes) -> Kind:
             return Kind("image", media)
     if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI "):
         return Kind("image", "image/webp") if head[8:12] == b"WEBP" else Kind("video", "video/x-msvideo")
-    if head[4:8] in VIDEO_BOXES:
+    if head[4:8] in VIDEO_BOXES and head[8:12] not in PHOTO_BRANDS:
         return Kind("video", "video/quicktime" if head[8:12] in (b"qt  ", b"") else "video/mp4")
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return Kind("video", "video/webm" if b"webm" in head[:64] else "video/x-matroska")
     for first, step in ((0, 188), (4, 192)):
         if len(head) > first + 2 * step and all(head[first + n * step] == 0x47 for n in range(3)):
             return Kind("video", "video/mp2t")
+    if b"%PDF-" in head[:HEAD_BYTES]:  # last: readers allow anything before it, and anything may quote it
+        return Kind("pdf", "application/pdf")
     return Kind("unknown", None)
 
 
@@ -50,6 +52,8 @@ def describe(head: bytes) -> str:
     text = head.lstrip()[:64].lower()
     if text.startswith((b"<!doctype html", b"<html")):
         return "it looks like HTML"
+    if head[4:8] == b"ftyp":
+        return "it looks like a HEIF or AVIF photo: save it as JPEG or PNG"
     if head.startswith(b"PK"):
         return "it looks like a ZIP or an office document"
     if head and all(byte >= 32 or byte in b"\t\r\n" for byte in head[:256]):
@@ -67,18 +71,13 @@ def list_inputs(inputs: Iterable[str], exclude: Iterable[str] = (), limit: int |
     refused = [glob_pattern(pattern) for pattern in exclude]
     found: dict[str, StoredObject] = {}
     for pattern in inputs:
-        count = len(found)
-        for item in _list_one(pattern):
-            found.setdefault(item.uri, item)
-        if len(found) == count and not any(_covers(pattern, uri) for uri in found):
+        named = {item.uri: item for item in _list_one(pattern)}
+        if not named:
             raise JobError(f"input {pattern}: nothing is there; check the path, the bucket and the pattern")
+        found = named | found
     kept = sorted((item for item in found.values() if not any(pattern.fullmatch(item.uri) for pattern in refused)),
                   key=lambda item: item.uri)
     return kept[:limit]
-
-
-def _covers(pattern: str, uri: str) -> bool:
-    return uri.startswith(pattern) or glob_pattern(pattern).fullmatch(uri) is not None
 
 
 def _list_one(pattern: str) -> Iterator[StoredObject]:
@@ -105,10 +104,13 @@ def _list_one(pattern: str) -> Iterator[StoredObject]:
 
 
 def glob_pattern(pattern: str) -> re.Pattern[str]:
-    """A glob over whole addresses as a regular expression: `**/` spans folders, `*` and `?` stay inside a name."""
+    """A glob over whole addresses as a regular expression: `**/` spans folders, all else stays inside a name.
+
+    `[abc]`, `[a-z]` and `[!a-z]` are one character; a bracket that nothing closes within the name stands for itself.
+    """
     out, i = "", 0
     while i < len(pattern):
-        if pattern.startswith("**/", i):
+        if pattern.startswith("**/", i) and (i == 0 or pattern[i - 1] == "/"):
             out, i = out + "(?:.*/)?", i + 3
         elif pattern.startswith("**", i):
             out, i = out + ".*", i + 2
@@ -116,9 +118,16 @@ def glob_pattern(pattern: str) -> re.Pattern[str]:
             out, i = out + "[^/]*", i + 1
         elif pattern[i] == "?":
             out, i = out + "[^/]", i + 1
-        elif pattern[i] == "[" and (end := pattern.find("]", i + 2)) > 0:
-            body = pattern[i + 1 : end].replace("\\", "\\\\")
-            out, i = out + "[" + ("^" + body[1:] if body[0] == "!" else body) + "]", end + 1
+        elif match := BRACKET.match(pattern, i):
+            out, i = out + _one_of(match[2], negated=bool(match[1])), match.end()
         else:
             out, i = out + re.escape(pattern[i]), i + 1
     return re.compile(out, re.DOTALL)
+
+
+def _one_of(characters: str, negated: bool) -> str:
+    pairs = [(item[0], item[-1]) for item in re.findall(r".-.|.", characters, re.DOTALL)]
+    inside = "".join(f"{re.escape(first)}-{re.escape(last)}" for first, last in pairs if first <= last)
+    if negated:
+        return f"[^/{inside}]"
+    return f"(?!/)[{inside}]" if inside else "(?!)"

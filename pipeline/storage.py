@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 READ_BLOCK = 1 << 20
 """Bytes fetched at once from a remote object that is read by ranges."""
+
+DENIED = ("AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "403 Forbidden")
+"""What stores say where they refuse, in errors that have no type of their own for it."""
 
 
 class StorageError(Exception):
@@ -49,19 +51,23 @@ def join(uri: str, *names: str) -> str:
     return "/".join([uri.rstrip("/"), *names])
 
 
+def _endpoint() -> str | None:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
 @functools.lru_cache(maxsize=32)
 def _bucket(scheme: str, bucket: str) -> ObjectStore:
     from obstore.store import S3Store, from_url
 
     url = f"{scheme}://{bucket}"
     if scheme != "s3":
-        return cast("ObjectStore", from_url(url))
+        return from_url(url)
     import boto3
     from obstore.auth.boto3 import Boto3CredentialProvider
 
     session = boto3.Session()
     options: dict[str, Any] = {"region": session.region_name or "us-east-1"}
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = _endpoint()
     if endpoint:
         options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
     if session.get_credentials() is None:
@@ -70,14 +76,22 @@ def _bucket(scheme: str, bucket: str) -> ObjectStore:
     return S3Store(bucket, credential_provider=provider, client_options={"allow_http": True}, **options)
 
 
+def _split(uri: str) -> tuple[str, str, str]:
+    """Scheme, bucket and key of a remote URI."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme not in ("s3", "gs", "az"):
+        raise StorageError("missing", f"{uri}: unknown kind of storage {scheme!r}: use a path, s3, gs or az")
+    return scheme, bucket, key
+
+
 def remote(uri: str) -> tuple[ObjectStore, str]:
-    """The store and the key of a remote URI. Raises StorageError for a scheme that nobody serves."""
-    parts = urlsplit(uri)
-    key = uri[len(f"{parts.scheme}://{parts.netloc}") :].lstrip("/")
-    if parts.scheme not in ("s3", "gs", "az"):
-        raise StorageError("missing", f"{uri}: unknown kind of storage {parts.scheme!r}: use a path, s3, gs or az")
+    """The store and the key of a remote object. Raises StorageError for a scheme that nobody serves."""
+    scheme, bucket, key = _split(uri)
+    if not key:
+        raise StorageError("missing", f"{uri}: names a bucket, not an object")
     try:
-        return _bucket(parts.scheme, parts.netloc), key
+        return _bucket(scheme, bucket), key
     except Exception as error:  # the store's constructor raises its own and the SDK's exceptions
         raise StorageError("permission", f"{uri}: storage cannot be set up: {error}") from error
 
@@ -91,7 +105,7 @@ def delta_options(uri: str) -> dict[str, str]:
     session = boto3.Session()
     options = {"AWS_REGION": session.region_name or "us-east-1", "AWS_ALLOW_HTTP": "true",
                "aws_conditional_put": "etag"}
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = _endpoint()
     if endpoint:
         options["AWS_ENDPOINT_URL"] = endpoint
     credentials = session.get_credentials()
@@ -106,39 +120,68 @@ def delta_options(uri: str) -> dict[str, str]:
 def _storage_error(uri: str, error: Exception) -> StorageError:
     from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
 
-    text = str(error)
+    text = str(error).partition("\n\nDebug source")[0]
     if isinstance(error, (FileNotFoundError, NotFoundError)) or "NoSuchBucket" in text:
         return StorageError("missing", f"{uri}: does not exist")
     denied = (PermissionError, PermissionDeniedError, UnauthenticatedError)
-    if isinstance(error, denied) or "AccessDenied" in text or "SignatureDoesNotMatch" in text or "403" in text:
-        return StorageError("permission", f"{uri}: access denied: {error}")
-    return StorageError("storage", f"{uri}: {error}")
+    if isinstance(error, denied) or any(mark in text for mark in DENIED):
+        return StorageError("permission", f"{uri}: access denied: {text}")
+    return StorageError("storage", f"{uri}: {text}")
 
 
 def list_prefix(uri: str) -> Iterator[StoredObject]:
     """Every object below a folder or key prefix, in no promised order. Raises StorageError."""
     if is_local(uri):
-        for folder, folders, names in os.walk(uri):
-            folders.sort()
-            for name in sorted(names):
-                path = os.path.join(folder, name).encode("utf-8", "replace").decode()
-                if os.path.isfile(path):
-                    yield stat(path)
-                else:  # a broken link, or a name that is not UTF-8: reading it will fail and say so
-                    yield StoredObject(path, "missing", 0)
+        yield from _list_folder(uri)
         return
-    import obstore
-
-    store, key = remote(uri)
-    base = uri[: len(uri) - len(key)].rstrip("/") if key else uri.rstrip("/")
-    folder_key = key.rsplit("/", 1)[0] + "/" if "/" in key else ""
+    scheme, bucket, key = _split(uri)
     try:
-        for page in obstore.list(store, prefix=folder_key or None):
-            for meta in page:
-                if meta["path"].startswith(key):
-                    yield _stored(f"{base}/{meta['path']}", meta)
+        for name, meta in _list_s3(bucket, key) if scheme == "s3" else _list_store(scheme, bucket, key):
+            yield _stored(f"{scheme}://{bucket}/{name}", meta)
+    except StorageError:
+        raise
     except Exception as error:
         raise _storage_error(uri, error) from error
+
+
+def _list_folder(uri: str) -> Iterator[StoredObject]:
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise _storage_error(uri, error) from error
+
+    for folder, folders, names in os.walk(uri, onerror=refuse):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name).encode("utf-8", "backslashreplace").decode()
+            if os.path.isfile(path):
+                yield stat(path)
+            else:  # a broken link, or a name that is not UTF-8: reading it will fail and say so
+                yield StoredObject(path, "missing", 0)
+
+
+def _list_s3(bucket: str, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """By boto3: obstore gives up a listing for one key with `//` or a newline, and shows marks of folders as files."""
+    import boto3
+    from botocore import UNSIGNED  # type: ignore[import-untyped]
+    from botocore.config import Config  # type: ignore[import-untyped]
+
+    session = boto3.Session()
+    config = Config(signature_version=None if session.get_credentials() else UNSIGNED,
+                    s3={"addressing_style": "path" if _endpoint() else "auto"})
+    region = session.region_name or "us-east-1"
+    client = session.client("s3", region_name=region, endpoint_url=_endpoint(), config=config)
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", ()):
+            if not item["Key"].endswith("/"):
+                yield item["Key"], {"e_tag": item["ETag"], "size": item["Size"]}
+
+
+def _list_store(scheme: str, bucket: str, prefix: str) -> Iterator[tuple[str, Any]]:
+    import obstore
+
+    folder_key = prefix.rsplit("/", 1)[0] + "/" if "/" in prefix else ""
+    for page in obstore.list(_bucket(scheme, bucket), prefix=folder_key or None):
+        yield from ((meta["path"], meta) for meta in page if meta["path"].startswith(prefix))
 
 
 def _stored(uri: str, meta: Any) -> StoredObject:
@@ -167,7 +210,9 @@ def read_head(uri: str, count: int) -> bytes:
     try:
         with open_ranges(uri, count) as file:
             return file.read(count)
-    except OSError as error:
+    except StorageError:
+        raise
+    except Exception as error:
         raise _storage_error(uri, error) from error
 
 
@@ -175,6 +220,8 @@ def open_ranges(uri: str, block: int = READ_BLOCK) -> IO[bytes]:
     """A seekable reader that fetches a remote object in blocks, never whole. Raises StorageError."""
     try:
         if is_local(uri):
+            if os.path.exists(uri) and not os.path.isfile(uri):  # to open a pipe would wait for whoever writes to it
+                raise StorageError("storage", f"{uri}: is not a file")
             return open(uri, "rb")
         import obstore
 
@@ -182,8 +229,11 @@ def open_ranges(uri: str, block: int = READ_BLOCK) -> IO[bytes]:
 
         store, key = remote(uri)
         size = obstore.head(store, key)["size"]
-        return cast("IO[bytes]", RangeReader(lambda start, end: bytes(obstore.get_range(store, key, start=start, end=end)),
-                                             size, block))
+
+        def fetch(start: int, end: int) -> bytes:
+            return bytes(obstore.get_range(store, key, start=start, end=end))
+
+        return cast("IO[bytes]", RangeReader(fetch, size, block))
     except StorageError:
         raise
     except Exception as error:

@@ -24,6 +24,7 @@ from schemas.checklist import Question
 from schemas.records import SCHEMA_VERSION, TABLES, rows_to_table
 
 FOLDS = "_folds"
+MARKER = "_canvass.json"
 TRANSACTION = "canvass-fold"
 ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "shards")
 MAX_FOLD = 256
@@ -56,6 +57,16 @@ def dataset(output: str, name: str, table: DeltaTable | None = None) -> pads.Dat
     system, _ = pafs.FileSystem.from_uri(output)
     return pads.dataset([uri.partition("://")[2] for uri in uris], schema=TABLES[name], filesystem=system,
                         format="parquet")
+
+
+def _claim(output: str) -> None:
+    """Mark a folder as an output of this schema version: proof that the store takes conditional writes."""
+    marker = storage.join(output, MARKER)
+    storage.put_if_absent(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
+    written = json.loads(storage.read(marker))["schema_version"]
+    if written != SCHEMA_VERSION:
+        raise storage.StorageError("conflict", f"{output} was written by schema version {written}; this Canvass writes "
+                                               f"{SCHEMA_VERSION}: choose another output")
 
 
 def _create(output: str, name: str) -> DeltaTable:
@@ -91,6 +102,7 @@ class Folder:
         self._output = output
         self._checklist = checklist
         self._assets: dict[str, tuple[str, str, str]] = {}
+        _claim(output)
         for name in ORDER:
             _create(output, name)
         self._number = self._last_fold()
@@ -178,15 +190,14 @@ class Folder:
         record = json.loads(storage.read(self._record_uri(number)))
         members = [Published(*member) for member in record["members"]]
         merged = list(self._merge(members))
-        assets = [item.asset["asset"] for item in merged]
+        assets = {item.asset["asset"] for item in merged}
         known = set(read_columns(self._output, "assets", ["asset"])["asset"].to_pylist())
-        replaced = sorted({asset for asset in assets if asset in known})
         for name in behind:
             reader = pa.RecordBatchReader.from_batches(TABLES[name], self._batches(name, members, merged))
             commit = CommitProperties(app_transactions=[Transaction(TRANSACTION, number)],
                                       custom_metadata={"fold": str(number)})
-            if replaced:
-                quoted = ", ".join("'" + asset.replace("'", "''") + "'" for asset in sorted(set(assets)))
+            if known & assets and name != "shards":  # the ledger keeps superseded shards, or they would be folded again
+                quoted = ", ".join("'" + asset.replace("'", "''") + "'" for asset in sorted(assets))
                 write_deltalake(tables[name], reader, mode="overwrite", predicate=f"asset IN ({quoted})",
                                 commit_properties=commit)
             else:

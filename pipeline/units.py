@@ -68,11 +68,11 @@ class FrameTimes:
     """Which samples of a window a decoder reached, and which of them it kept.
 
     `kept` are the asked times whose frames are new against the last kept one, `shown_until` the time up to which
-    each kept frame stands for what was seen; `seen` counts the samples that showed a frame at all, `damaged` the
-    packets that could not be decoded.
+    each kept frame stands for what was seen; `unseen` are the asked times at which no frame is shown, `damaged`
+    counts the packets that could not be decoded.
     """
 
     kept: tuple[float, ...]
     shown_until: tuple[float, ...]
-    seen: int
+    unseen: tuple[float, ...]
     damaged: int

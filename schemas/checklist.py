@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal, Union
 
@@ -181,10 +182,11 @@ def select_pages(pages: str | None, count: int) -> range | list[int]:
     chosen: set[int] = set()
     for part in pages.split(","):
         match = re.fullmatch(r"\s*(\d+|last)\s*(?:-\s*(\d+|last)\s*)?", part)
-        if not match or (match[1] != "last" and int(match[1]) == 0):
+        if not match or int(match[1].replace("last", "1")) == 0:
             raise ValueError(f"pages: write page numbers from 1 like '1-3, 7, last', not {part.strip()!r}")
-        if match[2] and (match[1] == "last" or match[2] != "last" and int(match[2]) < int(match[1])):
+        ends = [math.inf if end == "last" else int(end) for end in (match[1], match[2] or match[1])]
+        if ends[0] > ends[1]:
             raise ValueError(f"pages: {part.strip()!r} runs backwards")
-        first, end = (count if p == "last" else int(p) for p in (match[1], match[2] or match[1]))
+        first, end = (count if end == math.inf else int(end) for end in ends)
         chosen.update(range(first, min(end, count) + 1))
     return sorted(page for page in chosen if page <= count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
@@ -83,20 +84,25 @@ class Job(Strict):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with 1.2 booleans (`yes` is a word, not true) and without silently doubled keys."""
+    """YAML 1.2's plain values (`yes`, 12:30, 010 and 2026-02-03 are texts) and no silently doubled keys."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        doubled = [key for key, count in Counter(map(str, keys)).items() if count > 1]
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        doubled = [key for key, count in keys.items() if count > 1]
         if doubled:
-            raise yaml.constructor.ConstructorError(None, None, f"key {doubled[0]!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+            raise yaml.composer.ComposerError(None, None, f"key {doubled[0]!r} is given twice", node.start_mark)
+        return node
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _words, _first in (
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?(?:0|[1-9][0-9]{0,99})", list("-+0123456789")),
+        ("float", r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+        ("merge", r"<<", ["<"])):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_words})$"), _first)
 
 
 def load_job(path: Path) -> Job:
@@ -108,7 +114,7 @@ def load_job(path: Path) -> Job:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise JobError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the latter two of a false tag and of deep nesting
         raise JobError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
         raise JobError(f"{path}: a job file is a mapping with name, inputs, output and a checklist")

@@ -1,0 +1,40 @@
+"""Engines of the tests' own, to the engine contract: they answer nothing, refuse, or die as they are told."""
+
+from __future__ import annotations
+
+import os
+
+from model_actors.budgets import BUDGETS
+from model_actors.engine import Answer, EngineError, Limits, Reply, Request, RequestError
+
+LIMITS = Limits(context=262_144, canvas=256, images=8, budgets=BUDGETS, pixels_per_em=11.0, text_in_prompt=True,
+                seconds_per_image=0.5)
+
+
+class Scripted:
+    """Answers what the name of the asset says: `refuse` is refused, `invalid` gets a date that is none, `break` ends
+    the engine, `kill` the whole process; anything else is answered with nothing."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+
+    def limits(self) -> Limits:
+        return LIMITS
+
+    async def ask(self, request: Request) -> Reply:
+        self.asked.append(request)
+        name = os.path.basename(request.asset.partition("@")[0])
+        if "refuse" in name:
+            raise RequestError("the prompt is not to my liking: shorten it")
+        if "break" in name:
+            raise EngineError("out of memory")
+        if "kill" in name:
+            os._exit(9)
+        if "invalid" in name:
+            return Reply(answers=tuple(Answer(question.id, "30 February") for question in request.questions))
+        return Reply(answers=tuple(Answer(question.id, None, reason="nothing") for question in request.questions))
+
+    async def close(self) -> None:
+        pass

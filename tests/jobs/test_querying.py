@@ -1,0 +1,64 @@
+"""The README's queries on the demo's tables, and what SQL and export do with tables that are not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipelines import Runner
+
+from jobs.querying import connect, export
+from schemas.job import JobError, load_job
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def output(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The output folder of the demo with one unreadable file beside it."""
+    folder = tmp_path_factory.mktemp("queries")
+    broken = folder / "broken.pdf"
+    broken.write_text("<html></html>")
+    job = load_job(ROOT / "infra" / "demo" / "audit.yaml").model_dump()
+    run(folder, inputs=[*job["inputs"], str(broken)], transcribe=True, checklist=job["checklist"])
+    return str(folder / "out")
+
+
+def readme(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readmes_sql_queries_answer_what_they_promise(output: str) -> None:
+    failed, unreadable, doubtful, screen = (connect(output).sql(query).fetchall() for query in readme("sql"))
+    assert [(row[1], row[2], row[4], row[5]) for row in failed] == [("notice_days", "60", 1, "60")]
+    assert [row[:3] for row in unreadable] == [("probe", "unsupported", 1)]
+    assert all(row[4] is not None or row[3] < 0.8 for row in doubtful)
+    assert [row[1:] for row in screen] == [("gate_open", 1, 5.0, 3.0)]
+
+
+def test_the_readmes_polars_query_sums_totals_by_currency(output: str) -> None:
+    (code,) = readme("python")
+    names: dict[str, Any] = {"output": output}
+    exec(code, names)
+    assert names["totals"].rows() == [("EUR", 48750.0, 1)]
+
+
+def test_the_demos_query_lists_every_answer_and_every_check(output: str) -> None:
+    rows = connect(output).sql((ROOT / "infra" / "demo" / "findings.sql").read_text("utf-8")).fetchall()
+    assert len(rows) == 6 + 7
+
+
+def test_tables_that_are_not_there_are_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="run the job first"):
+        connect(str(tmp_path / "none"))
+    with pytest.raises(JobError, match="run the job first"):
+        export(str(tmp_path / "none"), tmp_path / "target", "parquet")
+
+
+def test_export_refuses_a_folder_that_holds_files(output: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(JobError, match="is not empty"):
+        export(output, tmp_path, "csv")

@@ -1,0 +1,244 @@
+"""Merging: an asset's answers, events, verdicts and status from those of its parts, whatever their order."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.merging import CLEAR_LEAD, MAX_EVIDENCE, VERDICT_LINE, Merged, judge, merge_asset
+from schemas.checklist import Question
+from schemas.records import rows_to_table
+
+Row = dict[str, Any]
+MOMENT = datetime.datetime(2026, 2, 3, tzinfo=datetime.UTC)
+COMMON = {"asset": "/in/a.pdf", "version": "1", "fingerprint": "f", "run_id": "r"}
+
+
+def ask(name: str = "q", answer: Any = "text", **entries: Any) -> Question:
+    return Question.model_validate({"id": name, "ask": "?", "answer": answer, **entries})
+
+
+def part(number: int = 0, count: int = 1, **entries: Any) -> Row:
+    return {**COMMON, "shard_id": f"s{number}", "part": number, "parts": count, "kind": "pdf", "bytes": 10, "units": 4,
+            "media_type": "application/pdf", "units_failed": 0, "duration_s": None, "repaired": False,
+            "published_at": MOMENT + datetime.timedelta(seconds=number), "asked": "all", **entries}
+
+
+def quote(page: int, score: float | None = None) -> Row:
+    return {"page": page, "time_s": None, "end_s": None, "box": None, "quote": f"on page {page}", "score": score}
+
+
+def answer(value: str | None, confidence: float | None = 0.9, name: str = "q", **entries: Any) -> Row:
+    page = entries.get("page", 1)
+    return {"question": name, "question_fingerprint": f"fp-{name}", "page": page, "chunk_id": f"p{page}-{page}",
+            "status": "unsure" if value is None else "answered", "value": value, "number": None, "currency": None,
+            "date": None, "confidence": confidence, "confidence_source": "rule", "verdict": None, "engine": "e",
+            "evidence": [quote(page)], "reason": "not found" if value is None else "printed", **entries}
+
+
+def failure(message: str = "damaged", page: int | None = None, phase: str = "render") -> Row:
+    return {"page": page, "phase": phase, "message": message}
+
+
+def merge(checklist: list[Question], rows: list[Row], failures: list[Row] | None = None,
+          parts: list[Row] | None = None) -> Merged:
+    """Merge, and hold what comes of it against the schemas of the tables."""
+    merged = merge_asset(checklist, parts or [part()], rows, failures or [])
+    rows_to_table("assets", [merged.asset]).validate(full=True)
+    rows_to_table("answers", merged.answers).validate(full=True)
+    rows_to_table("events", merged.events).validate(full=True)
+    return merged
+
+
+def one(question: Question, *rows: Row) -> Row:
+    found, = merge([question], list(rows)).answers
+    return found
+
+
+def test_parts_that_agree_give_their_value_with_the_best_confidence() -> None:
+    row = one(ask(), answer("x", 0.6, page=1), answer("x", 0.8, page=2), answer(None, None, page=3))
+    assert (row["status"], row["value"], row["confidence"]) == ("answered", "x", 0.8)
+    assert (row["level"], row["coverage"], row["question_fingerprint"], row["engine"]) == ("asset", 1.0, "fp-q", "e")
+    assert row["evidence"] == [quote(2)]
+
+
+def test_a_clear_lead_decides() -> None:
+    row = one(ask(), answer("x", 0.90, page=1), answer("y", 0.90 - CLEAR_LEAD - 0.01, page=2))
+    assert (row["status"], row["value"], row["evidence"]) == ("answered", "x", [quote(1)])
+
+
+def test_a_conflict_without_a_clear_lead_is_unsure_and_shows_both_sides() -> None:
+    row = one(ask(expect="x"), answer("x", 0.90, page=1), answer("y", 0.90 - CLEAR_LEAD + 0.01, page=2))
+    assert (row["status"], row["reason"]) == ("unsure", "its parts answer differently: x, y")
+    assert row["evidence"] == [quote(1), quote(2)]
+    assert row.get("value") is None
+    assert row["verdict"] == "unsure"
+
+
+def test_amounts_in_two_currencies_conflict() -> None:
+    row = one(ask(answer="money"), answer("5.00", number=5.0, currency="EUR"),
+              answer("5.00", number=5.0, currency="USD"))
+    assert row["status"] == "unsure"
+
+
+def test_nothing_found_is_unsure_with_the_best_evidence_first() -> None:
+    rows = [answer(None, None, page=page, evidence=[quote(page, score)])
+            for page, score in enumerate((0.1, 0.9, None, 0.5, 0.7), 1)]
+    row = one(ask(), *rows)
+    assert (row["status"], row["reason"], len(row["evidence"])) == ("unsure", "not found", MAX_EVIDENCE)
+    assert [item["score"] for item in row["evidence"]] == [0.9, 0.7, 0.5]
+
+
+def test_a_question_that_no_part_was_asked_has_failed() -> None:
+    row = one(ask(expect="x"))
+    assert (row["status"], row["reason"], row["verdict"]) == ("failed", "no part of the asset could be asked", "unsure")
+
+
+ROWS = st.lists(st.builds(answer, st.sampled_from(["x", "y", "z", None]), st.none() | st.floats(0, 1),
+                          page=st.integers(1, 9)), min_size=1, max_size=6,
+                unique_by=lambda row: row["page"])
+
+
+@given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
+def test_the_order_of_the_parts_decides_nothing(orders: tuple[list[Row], list[Row]]) -> None:
+    first, second = (one(ask(), *rows) for rows in orders)
+    names = ("status", "value", "confidence", "reason") if first["status"] == "answered" else ("status",)
+    assert [first.get(name) for name in names] == [second.get(name) for name in names]
+
+
+@given(ROWS)
+def test_the_answer_is_the_most_confident_value_or_none_where_another_is_near(rows: list[Row]) -> None:
+    best: dict[str, float] = {}
+    for row in rows:
+        if row["value"] is not None:
+            best[row["value"]] = max(best.get(row["value"], 0.0), row["confidence"] or 0.0)
+    near = [value for value, confidence in best.items() if confidence > max(best.values()) - CLEAR_LEAD]
+    assert one(ask(), *rows).get("value") == (near[0] if len(near) == 1 else None)
+
+
+@pytest.mark.parametrize(("expect", "value", "confidence", "verdict"), [
+    (None, "x", 0.9, None), ("x", "x", 0.9, "pass"), ("x", "X ", 0.9, "pass"), ("x", "y", 0.9, "fail"),
+    ("x", "x", VERDICT_LINE, "pass"), ("x", "x", VERDICT_LINE - 0.01, "unsure"),
+    ("x", "y", VERDICT_LINE - 0.01, "unsure"), ("x", "x", None, "unsure"), ("x", None, 0.9, "unsure"),
+])
+def test_verdicts(expect: str | None, value: str | None, confidence: float | None, verdict: str | None) -> None:
+    assert judge(ask(expect=expect), answer(value, confidence)) == verdict
+    assert one(ask(expect=expect), answer(value, confidence))["verdict"] == verdict
+
+
+def test_what_does_not_apply_has_no_verdict() -> None:
+    assert judge(ask(expect="x"), {"status": "not_applicable"}) is None
+
+
+@pytest.mark.parametrize(("verdicts", "verdict"), [
+    (["pass", "fail", "unsure"], "fail"), (["pass", "unsure"], "unsure"), (["pass", "pass"], "pass"), ([], "unsure"),
+])
+def test_a_page_question_passes_when_every_page_does(verdicts: list[str], verdict: str) -> None:
+    rows = [answer("x", page=page, verdict=found) for page, found in enumerate(verdicts, 1)]
+    assert one(ask(scope="page", expect="x"), *rows)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(("only_if", "value", "status"), [
+    ("a == yes", "yes", "answered"), ("a == yes", "no", "not_applicable"), ("a != yes", "no", "answered"),
+    ("a != yes", "yes", "not_applicable"), ("a == yes", None, "answered"), ("a != yes", None, "answered"),
+])
+def test_only_if_hides_an_answer_only_where_its_condition_surely_fails(only_if: str, value: str | None,
+                                                                       status: str) -> None:
+    checklist = [ask("a", "yes/no"), ask("b", only_if=only_if, expect="x"), ask("c", only_if="b == x")]
+    rows = merge(checklist, [answer(value, name="a"), answer("x", name="b"), answer("z", name="c")]).answers
+    hidden = status == "not_applicable"
+    assert [row["status"] for row in rows] == ["unsure" if value is None else "answered", status,
+                                               "not_applicable" if hidden else "answered"]
+    assert (rows[1]["value"], rows[1]["verdict"]) == ((None, None) if hidden else ("x", "pass"))
+    if hidden:
+        assert (rows[1]["reason"], rows[1]["evidence"]) == (f"only_if does not hold: {only_if}", [])
+
+
+@pytest.mark.parametrize(("parts", "failures", "status", "lost", "coverage"), [
+    ([part()], [], "ok", 0, 1.0),
+    ([part(units_failed=1)], [failure(page=2)], "partial", 1, 0.75),
+    ([part(units_failed=4)], [failure(page=page) for page in (1, 2, 3, 4)], "quarantined", 4, 0.0),
+    ([part(0, 2, units_failed=1), part(1, 2, units_failed=1)], [failure(page=2), failure(page=2)], "partial", 1, 0.75),
+    ([part(0, 2, units_failed=1), part(1, 2, units_failed=2)], [failure(page=1), failure(page=3), failure(page=4)],
+     "partial", 3, 0.25),
+    ([part(units=0)], [failure(phase="probe")], "quarantined", 0, 0.0),
+    ([part(units=0)], [], "ok", 0, 1.0),
+    ([part()], [failure(page=1, phase="ask")], "partial", 0, 1.0),
+    ([part(kind="video", units=10, units_failed=5)], [failure()], "partial", 5, 0.5),
+    ([part(kind="video", units=10, units_failed=10)], [failure()], "quarantined", 10, 0.0),
+])
+def test_status_and_coverage_of_an_asset(parts: list[Row], failures: list[Row], status: str, lost: int,
+                                         coverage: float) -> None:
+    asset = merge([], [], failures, parts).asset
+    assert (asset["status"], asset["units_failed"], asset["coverage"]) == (status, lost, coverage)
+    assert (asset["reason"] is None) == (not failures)
+    assert {name: asset[name] for name in COMMON} == COMMON
+
+
+def test_an_asset_tells_its_first_failure_and_how_many_more_there_are_and_when_its_last_part_came() -> None:
+    failures = [failure("torn", 1), failure("burnt", 2), failure("torn", 3)]
+    asset = merge([], [], failures, [part(0, 2, units_failed=3), part(1, 2)]).asset
+    assert asset["reason"] == "torn (and 1 more in failures)"
+    assert asset["finished_at"] == MOMENT + datetime.timedelta(seconds=1)
+
+
+def test_an_asset_that_was_not_seen_has_no_answers() -> None:
+    assert merge([ask()], [], [failure(phase="probe")], [part(units=0, kind="unknown")]).answers == []
+
+
+def test_questions_are_answered_only_for_the_kinds_that_they_apply_to() -> None:
+    checklist = [ask("doc"), ask("pages", pages="1"), ask("each", scope="page"), ask("event", "event")]
+    for kind, names in (("pdf", ["doc", "pages", "each"]), ("image", ["doc", "pages", "each"]),
+                        ("video", ["doc", "event"])):
+        assert [row["question"] for row in merge(checklist, [], None, [part(kind=kind)]).answers] == names
+
+
+def seen(start: float, end: float, confidence: float = 0.8) -> Row:
+    item = {"page": None, "time_s": start, "end_s": end, "box": None, "quote": "a forklift", "score": None}
+    return answer("yes", confidence, page=None, chunk_id=f"t{start}", evidence=[item])
+
+
+def events(*rows: Row) -> list[tuple[float, float]]:
+    found = merge([ask(answer="event")], list(rows), None, [part(kind="video", units=100)]).events
+    return [(event["start_s"], event["end_s"]) for event in found]
+
+
+@pytest.mark.parametrize(("stretches", "joined"), [
+    ([(0, 2), (2, 4)], [(0, 4)]), ([(0, 3), (2, 4)], [(0, 4)]), ([(0, 9), (2, 4)], [(0, 9)]),
+    ([(0, 2), (3, 4)], [(0, 2), (3, 4)]), ([(5, 6), (0, 1)], [(0, 1), (5, 6)]), ([(0, 1), (0, 1)], [(0, 1)]), ([], []),
+])
+def test_stretches_are_joined_where_they_touch(stretches: list[tuple[float, float]],
+                                               joined: list[tuple[float, float]]) -> None:
+    assert events(*(seen(*stretch) for stretch in stretches)) == joined
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=12), st.lists(st.integers(0, 500), max_size=15, unique=True),
+       st.integers(0, 3), st.randoms(use_true_random=False))
+def test_any_cut_into_windows_gives_the_same_events(lengths: list[int], cuts: list[int], overlap: int,
+                                                    order: random.Random) -> None:
+    """Stretches alternate with gaps; windows cut them anywhere, and may overlap."""
+    edges = [sum(lengths[:count]) for count in range(len(lengths) + 1)]
+    stretches = list(zip(edges[0::2], edges[1::2], strict=False))
+    bounds = [0, *sorted(cut for cut in cuts if 0 < cut < edges[-1]), edges[-1]]
+    rows = [seen(max(start, first), min(end, last + overlap))
+            for first, last in pairwise(bounds) for start, end in stretches
+            if max(start, first) < min(end, last + overlap)]
+    order.shuffle(rows)
+    assert events(*rows) == stretches
+
+
+def test_an_event_is_as_sure_as_its_least_sure_part_and_keeps_all_evidence() -> None:
+    rows = [seen(0, 2, 0.9), seen(2, 4, 0.6)]
+    event, = merge([ask(answer="event")], rows, None, [part(kind="video")]).events
+    assert (event["confidence"], event["question"], event["engine"]) == (0.6, "q", "e")
+    assert event["evidence"] == rows[0]["evidence"] + rows[1]["evidence"]
+
+
+def test_windows_that_saw_nothing_make_no_event() -> None:
+    assert events(answer(None, None), answer("no")) == []

@@ -1,0 +1,124 @@
+"""Chunks drawn in helper processes: at their sizes, raised where a page turns out smaller than the plan knew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bad_inputs
+import pytest
+
+from model_actors.budgets import image_size
+from model_actors.embedded_engine import LIMITS
+from model_actors.engine import Limits
+from pipeline import storage
+from pipeline.planning import Chunk, Part
+from pipeline.probing import plan_asset
+from pipeline.rendering import Helpers, Rendered, render
+from schemas.job import Job
+
+SMALL_PAGE = 20
+"""A page that the probe of a document of 40 pages does not look at."""
+
+
+@pytest.fixture(scope="module")
+def helpers() -> Iterator[Helpers]:
+    made = Helpers(1, 20, 1024)
+    yield made
+    made.close()
+
+
+def job(**settings: Any) -> Job:
+    return Job.model_validate({"name": "test", "inputs": ["/in"], "output": "/out", "transcribe": True, **settings})
+
+
+def drawn(path: Path, job: Job, helpers: Helpers, limits: Limits = LIMITS) -> list[tuple[Part, Chunk, Rendered]]:
+    """Everything a file is cut into, drawn."""
+    return [(part, chunk, render(chunk, part, str(path), job, limits, helpers))
+            for part in plan_asset(storage.stat(str(path)), job, limits, helpers) for chunk in part.chunks]
+
+
+@pytest.fixture(scope="module")
+def one_small_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 pages of 24 pt, one of which holds 6 pt."""
+    folder = tmp_path_factory.mktemp("small")
+    bad_inputs.text_pdf(folder / "large.pdf", 39, 3, 24)
+    bad_inputs.text_pdf(folder / "small.pdf", 1, 3, 6)
+    with bad_inputs._mupdf.open(folder / "large.pdf") as whole, bad_inputs._mupdf.open(folder / "small.pdf") as page:
+        whole.insert_pdf(page, start_at=SMALL_PAGE - 1)
+        whole.save(folder / "both.pdf")
+    return folder / "both.pdf"
+
+
+def test_a_page_with_smaller_text_than_the_plan_knew_is_drawn_larger(one_small_page: Path, helpers: Helpers) -> None:
+    chunks = drawn(one_small_page, job(), helpers)
+    assert {chunk.budget for _, chunk, _ in chunks} == {280}
+    raised = {chunk.pages[0]: (rendered.budget, rendered.rungs) for _, chunk, rendered in chunks if rendered.rungs}
+    assert raised == {SMALL_PAGE: (1120, ("legibility",))}
+    for _, chunk, rendered in chunks:
+        [view] = rendered.views
+        width, height = image_size(595, 842, 1120 if chunk.pages == (SMALL_PAGE,) else 280)
+        assert view.pixels.shape == (height, width, 3)
+        assert view.words is not None
+        assert rendered.failed == ()
+
+
+def test_a_page_is_not_drawn_larger_than_the_context_holds(one_small_page: Path, helpers: Helpers) -> None:
+    enough = drawn(one_small_page, job(context=2048), helpers)
+    assert {rendered.rungs for _, _, rendered in enough} == {("legibility",), ()}
+    tight = replace(LIMITS, context=900)
+    assert {rendered.rungs for _, _, rendered in drawn(one_small_page, job(), helpers, tight)} == {()}
+
+
+def test_a_page_without_a_text_layer_in_use_keeps_its_plan(one_small_page: Path, helpers: Helpers) -> None:
+    chunks = drawn(one_small_page, job(page_text="none"), helpers)
+    assert {(rendered.budget, rendered.rungs) for _, _, rendered in chunks} == {(280, ())}
+    assert {rendered.views[0].words for _, _, rendered in chunks} == {None}
+
+
+def test_one_hostile_page_costs_no_other_page(tmp_path: Path) -> None:
+    """Not even where the probe already dies of it, because it shows no text and is drawn to find some."""
+    content = b"0.3 w [1.5 1] 0 d\n" + b"20 20 m 550 90 30 700 560 800 c S\n" * 200_000
+    bad_inputs._write_page(tmp_path / "bad.pdf", content)
+    bad_inputs.text_pdf(tmp_path / "good.pdf", 2, 3)
+    with bad_inputs._mupdf.open(tmp_path / "good.pdf") as whole, bad_inputs._mupdf.open(tmp_path / "bad.pdf") as page:
+        whole.insert_pdf(page, start_at=1)
+        whole.save(tmp_path / "both.pdf", deflate=True)
+    helpers = Helpers(1, 3, 1024)
+    chunks = drawn(tmp_path / "both.pdf", job(), helpers)
+    helpers.close()
+    assert [(chunk.pages, len(rendered.views), [unit.error.category for unit in rendered.failed])
+            for _, chunk, rendered in chunks] == [((1,), 1, []), ((2,), 0, ["timeout"]), ((3,), 1, [])]
+
+
+def test_a_flaw_on_a_page_is_told_beside_its_view(tmp_path: Path, helpers: Helpers) -> None:
+    bad_inputs.corrupt_image_pdf(tmp_path / "page.pdf")
+    [(_, _, rendered)] = drawn(tmp_path / "page.pdf", job(), helpers)
+    assert len(rendered.views) == 1
+    assert [(unit.page, unit.units, unit.error.category) for unit in rendered.failed] == [(1, 0, "damaged")]
+
+
+def test_the_samples_of_a_video_that_show_nothing_are_one_failure_at_the_first_of_them(
+        tmp_path: Path, helpers: Helpers) -> None:
+    bad_inputs.cut_faststart_mp4(tmp_path / "cut.mp4", 0.4)
+    [(part, _, rendered)] = drawn(tmp_path / "cut.mp4", job(frames={"every": 0.5}), helpers)
+    assert part.units == 8
+    [failed] = rendered.failed
+    assert (failed.time_s, failed.units) == (0.5 * (8 - failed.units), failed.units)
+    assert [view.time_s for view in rendered.views] == [0.5 * place for place in range(8 - failed.units)]
+    assert 3 <= failed.units <= 6
+
+
+def test_a_page_that_another_file_was_drawn_between_is_drawn_the_same(tmp_path: Path, helpers: Helpers) -> None:
+    bad_inputs.text_pdf(tmp_path / "one.pdf", 1)
+    bad_inputs.encrypted_pdf(tmp_path / "two.pdf")
+    secret = job(passwords=["open sesame"])
+    first = drawn(tmp_path / "one.pdf", secret, helpers)[0][2].views[0]
+    assert len(drawn(tmp_path / "two.pdf", secret, helpers)) == 2
+    again = drawn(tmp_path / "one.pdf", secret, helpers)[0][2].views[0]
+    assert (first.pixels == again.pixels).all()
+    assert first.words is not None
+    assert again.words is not None
+    assert first.words.texts == again.words.texts

@@ -1,0 +1,86 @@
+"""A shard's work without Ray: what is asked, what goes wrong, and what is published of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bad_inputs
+import pytest
+from engines import Scripted
+from pipelines import Runner
+
+from model_actors.engine import EngineError
+
+CHECKLIST = [{"id": "due", "ask": "When is it due?", "answer": "date", "expect": "2026-05-03"}]
+
+
+@pytest.fixture
+def engine() -> Scripted:
+    return Scripted()
+
+
+def run(engine: Scripted, folder: Path, **settings: Any) -> dict[str, list[dict[str, Any]]]:
+    runner = Runner(engine)
+    try:
+        return runner(folder, checklist=CHECKLIST, **settings)
+    finally:
+        runner.close()
+
+
+def corpus(folder: Path, *names: str) -> Path:
+    (folder / "in").mkdir()
+    for name in names:
+        bad_inputs.text_pdf(folder / "in" / name, 1)
+    return folder
+
+
+def test_all_questions_of_a_page_share_one_request_with_its_exact_pixels(engine: Scripted, tmp_path: Path) -> None:
+    run(engine, corpus(tmp_path, "a.pdf"))
+    (request,) = engine.asked
+    assert (request.transcribe, [question.id for question in request.questions]) == (True, ["due"])
+    (view,) = request.views
+    assert view.pixels.shape[0] % 48 == view.pixels.shape[1] % 48 == 0
+    assert view.pixels.shape[2] == 3
+    assert view.words is not None
+    assert view.words.texts[0] == bad_inputs.line_text(0, 0).split()[0]
+
+
+def test_without_page_text_the_words_are_kept_from_the_engine(engine: Scripted, tmp_path: Path) -> None:
+    run(engine, corpus(tmp_path, "a.pdf"), page_text="none")
+    assert engine.asked[0].views[0].words is None
+
+
+def test_a_refused_request_is_a_failure_and_the_rest_is_answered(engine: Scripted, tmp_path: Path) -> None:
+    tables = run(engine, corpus(tmp_path, "a.pdf", "refuse.pdf", "z.pdf"))
+    assert [(row["phase"], row["category"], row["message"]) for row in tables["failures"]] == [
+        ("ask", "request", "the prompt is not to my liking: shorten it")]
+    assert {Path(row["asset"]).name: row["status"] for row in tables["assets"]} == {
+        "a.pdf": "ok", "refuse.pdf": "partial", "z.pdf": "ok"}
+    given = {Path(row["asset"]).name: (row["status"], row["verdict"]) for row in tables["answers"]
+             if row["level"] == "asset"}
+    assert given == {"a.pdf": ("unsure", "unsure"), "refuse.pdf": ("failed", "unsure"), "z.pdf": ("unsure", "unsure")}
+
+
+def test_a_reply_that_is_not_of_its_type_is_a_failed_answer(engine: Scripted, tmp_path: Path) -> None:
+    tables = run(engine, corpus(tmp_path, "invalid.pdf"))
+    (row,) = [row for row in tables["answers"] if row["level"] == "chunk"]
+    assert (row["status"], row["value"], row["verdict"]) == ("failed", None, "unsure")
+    assert row["reason"] == "the reply is not valid: '30 February' is no ISO date like 2026-02-03"
+
+
+def test_a_broken_engine_publishes_nothing(engine: Scripted, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="out of memory"):
+        run(engine, corpus(tmp_path, "break.pdf"))
+    assert list((tmp_path / "out").glob("_shards/**/*.parquet")) == []
+
+
+def test_every_row_says_where_it_came_from(engine: Scripted, tmp_path: Path) -> None:
+    tables = run(engine, corpus(tmp_path, "a.pdf"))
+    (asset,) = tables["assets"]
+    for name in ("answers", "requests", "shards"):
+        for row in tables[name]:
+            assert (row["asset"], row["version"], row["fingerprint"], row["run_id"]) == (
+                asset["asset"], asset["version"], asset["fingerprint"], asset["run_id"])
+    (request,) = tables["requests"]
+    assert (request["engine"], request["images"], request["finish_reason"]) == ("scripted", 1, "stop")
