@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import glob
 import json
 import logging
 import os
@@ -25,7 +26,7 @@ from pipeline.fingerprints import of_job
 from pipeline.planning import check_job
 from pipeline.sources import list_inputs
 from pipeline.storage import StorageError, StoredObject
-from pipeline.tables import Folder, append, read_columns
+from pipeline.tables import DONE_BY, Folder, append, read_columns
 from pipeline.work import Receipt
 from schemas.job import Job, JobError
 
@@ -69,16 +70,16 @@ def prepare(job: Job, limit: int | None, write: bool = True) -> Prepared:
     check_job(job, choice.limits)
     names = of_job(job, choice)
     setting = Setting(job, f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}", names)
-    found = list_inputs(job.inputs, [*job.exclude, storage.join(job.output, "**")], job.limit)
+    found = list_inputs(job.inputs, [*job.exclude, storage.join(glob.escape(job.output), "**")], job.limit)
     folder = None
     try:
         if write:
             folder = Folder(job.output, job.checklist)
             folder.add_published()
             folder.fold()
+        wanted = {"fingerprint": names.engine, "asked": names.asked, "judged": names.judged}
         done = {(row["asset"], row["version"]) for row in read_columns(
-            job.output, "assets", ["asset", "version", "fingerprint", "asked"]).to_pylist()
-            if (row["fingerprint"], row["asked"]) == (names.engine, names.asked)}
+            job.output, "assets", ["asset", *DONE_BY]).to_pylist() if wanted.items() <= row.items()}
     except (StorageError, OSError) as error:
         raise JobError(f"output {job.output}: {error}") from error
     todo = [item for item in found if (item.uri, item.version) not in done]
@@ -154,9 +155,8 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
 
 def _lost(prepared: Prepared) -> list[StoredObject]:
     """Objects of which some shard never came back: its worker, or a neighbour's, died again and again."""
-    names, folder = prepared.setting.names, prepared.folder
-    assert folder is not None
-    return [item for item in prepared.todo if not folder.is_done(item.uri, item.version, names.engine, names.asked)]
+    assert prepared.folder is not None
+    return [item for item in prepared.todo if not prepared.folder.is_done(item, prepared.setting.names)]
 
 
 def _fan_out(prepared: Prepared, assets: Sequence[StoredObject], cpus: int, progress: Progress,

@@ -14,7 +14,7 @@ from rapidfuzz.fuzz import partial_ratio
 
 from model_actors import layout, ocr, rules
 from model_actors.budgets import BUDGETS
-from model_actors.engine import Answer, Block, Evidence, Limits, Reply, Request, Transcript, View
+from model_actors.engine import Answer, Block, Evidence, Limits, Reply, Request, RequestError, Transcript, View
 from model_actors.retrieval import best_passages
 from schemas.checklist import Question
 
@@ -55,8 +55,11 @@ class EmbeddedEngine:
         return LIMITS
 
     async def ask(self, request: Request) -> Reply:
-        """Transcribe every view, and answer or abstain on every question. Raises nothing of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, request)
+        """Transcribe every view, and answer or abstain on every question. Raises RequestError."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, request)
+        except Exception as error:  # whatever a library makes of a strange picture costs this request only
+            raise RequestError(f"could not be read: {type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
         """End the engine's thread."""

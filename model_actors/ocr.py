@@ -71,7 +71,8 @@ class Ocr:
         boxes: list[tuple[float, float, float, float]] = []
         confidences: list[float] = []
         lines: list[int] = []
-        for number, (line, pieces) in enumerate(zip(result.txts or (), result.word_results or (), strict=True)):
+        read = result.word_results if result.txts else ()  # without text the library returns one empty word
+        for number, (line, pieces) in enumerate(zip(result.txts or (), read, strict=True)):
             for text, held in _whole_words(line, pieces):
                 corners = [corner for _, _, box in held for corner in box]
                 xs, ys = [corner[0] / width for corner in corners], [corner[1] / height for corner in corners]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,20 +27,27 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """`engine` names the engine and how it is shown things, `questions` each question, `asked` all that a job asks."""
+    """`engine` names the engine and how it is shown things, `questions` each question, `asked` all that a job asks,
+    `judged` how the answers are judged, which asks nothing again.
+    """
 
     engine: str
     questions: Mapping[str, str]
     asked: str
+    judged: str
 
 
 def question_fingerprint(question: Question) -> str:
     """Changes with whatever may change the answer; not with `expect`, `severity` or `only_if`, which judge it."""
     asked: dict[str, Any] = question.model_dump(mode="json", exclude={"expect", "severity", "only_if"})
     if isinstance(question.answer, JsonSchema):
-        with open(question.answer.path, encoding="utf-8") as file:
-            asked["answer"] = {"type": "schema", "schema": json.load(file)}  # wherever the file lies
+        asked["answer"] = {"type": "schema", "schema": question.answer.definition}  # wherever the file lies
     return digest(asked)
+
+
+def judging_fingerprint(checklist: Sequence[Question]) -> str:
+    """Changes with `expect`, `severity` and `only_if`, and with the questions they belong to."""
+    return digest([(question.id, question.expect, question.severity, question.only_if) for question in checklist])
 
 
 def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
@@ -49,4 +56,4 @@ def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
                      RENDERER_VERSION, job.instructions, job.page_text])
     questions = {question.id: question_fingerprint(question) for question in job.checklist}
     asked = digest([questions, job.transcribe, job.frames.every, job.context, choice.limits.images, PLANNER_VERSION])
-    return Fingerprints(engine, questions, asked)
+    return Fingerprints(engine, questions, asked, judging_fingerprint(job.checklist))

@@ -29,7 +29,7 @@ def judge(question: Question, row: Mapping[str, Any]) -> str | None:
         return None
     if row["status"] != "answered" or (row.get("confidence") or 0.0) < VERDICT_LINE:
         return "unsure"
-    return "pass" if answers.same(question, row["value"], question.expect) else "fail"
+    return "pass" if answers.same(question, row["value"], question.expect, row.get("currency")) else "fail"
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,15 @@ class Merged:
     events: list[Row]
 
 
-def merge_asset(checklist: Sequence[Question], parts: Sequence[Row], chunk_answers: Sequence[Row],
+def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row], chunk_answers: Sequence[Row],
                 failures: Sequence[Row]) -> Merged:
-    """One asset from its rows: `parts` of the ledger, its chunks' answers, its failures."""
+    """One asset from its rows: `parts` of the ledger, its chunks' answers, its failures.
+
+    `judged` is the fingerprint of how the checklist judges.
+    """
     first = parts[0]
     common = {name: first[name] for name in ("asset", "version", "fingerprint", "run_id")}
-    asset = {**common, **_status(parts, failures), "asked": first["asked"],
+    asset = {**common, **_status(parts, failures), "asked": first["asked"], "judged": judged,
              **{name: first[name] for name in ("kind", "media_type", "bytes", "units", "duration_s", "repaired")},
              "finished_at": max(part["published_at"] for part in parts)}
     events: list[Row] = []
@@ -55,10 +58,7 @@ def merge_asset(checklist: Sequence[Question], parts: Sequence[Row], chunk_answe
         own = [row for row in chunk_answers if row["question"] == question.id]
         if not own and (asset["status"] == "quarantined" or not _applies(question, first["kind"])):
             continue
-        row = _merge_answers(own)
-        if isinstance(question.answer, Event):
-            found = _events(question, own, common)
-            events += found
+        row = _merge_answers(question, own)
         row |= {**common, "question": question.id, "level": "asset", "answer_type": question.answer.type,
                 "severity": question.severity, "coverage": asset["coverage"]}
         row.setdefault("question_fingerprint", "")
@@ -66,7 +66,10 @@ def merge_asset(checklist: Sequence[Question], parts: Sequence[Row], chunk_answe
             row |= {"status": "not_applicable", "value": None, "number": None, "currency": None, "date": None,
                     "confidence": None, "confidence_source": None, "evidence": [],
                     "reason": f"only_if does not hold: {question.only_if}"}
-        row["verdict"] = _page_verdict(question, own) if question.scope == "page" else judge(question, row)
+        elif isinstance(question.answer, Event):
+            events += _events(question, own, common)
+        by_page = question.scope == "page" and row["status"] != "not_applicable"
+        row["verdict"] = _page_verdict(question, own) if by_page else judge(question, row)
         merged[question.id] = row
     return Merged(asset, list(merged.values()), events)
 
@@ -91,15 +94,17 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
             "coverage": 0.0 if unseen else 1.0 - lost / units if units else 1.0}
 
 
-def _merge_answers(own: Sequence[Row]) -> Row:
+def _merge_answers(question: Question, own: Sequence[Row]) -> Row:
     """The value that stands clearly before every other; a conflict is unsure and keeps both sides' evidence."""
     if not own:
         return {"status": "failed", "reason": "no part of the asset could be asked", "evidence": [], "engine": ""}
     shared = {"question_fingerprint": own[0]["question_fingerprint"], "engine": own[0]["engine"]}
     best: dict[tuple[Any, ...], Row] = {}
-    for row in sorted(own, key=lambda row: (row["status"] != "answered", -(row["confidence"] or 0.0), _place(row))):
-        if row["status"] == "answered":
-            best.setdefault((row["value"], row["currency"]), row)
+    seen = [row for row in own if row["value"] == "yes"] if isinstance(question.answer, Event) else []
+    answered = [row for row in seen or own if row["status"] == "answered"]
+    for row in sorted(answered, key=lambda row: (-(row["confidence"] or 0.0), _place(row))):
+        value = row["value"].strip().casefold() if row["number"] is None else row["number"]
+        best.setdefault((value, row["currency"]), row)
     ranked = list(best.values())
     if not ranked:
         evidence = sorted((item for row in own for item in row["evidence"] or ()),
@@ -144,7 +149,8 @@ def _events(question: Question, own: Sequence[Row], common: Row) -> list[Row]:
     for item, row in answered:
         if found and item["time_s"] <= found[-1]["end_s"] + 1e-6:
             found[-1]["end_s"] = max(found[-1]["end_s"], item["end_s"])
-            found[-1]["confidence"] = min(found[-1]["confidence"], row["confidence"])
+            found[-1]["confidence"] = min((value for value in (found[-1]["confidence"], row["confidence"])
+                                           if value is not None), default=None)
             found[-1]["evidence"].append(item)
         else:
             found.append({**common, "question": question.id, "start_s": item["time_s"], "end_s": item["end_s"],

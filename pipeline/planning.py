@@ -5,6 +5,7 @@ Everything here is deterministic, so that a run that resumes plans the same shar
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from pipeline.legibility import choose_budget
 from pipeline.sources import Kind
 from pipeline.storage import StoredObject
 from pipeline.units import DocumentProbe, PageShape, UnreadableError, VideoProbe
-from schemas.checklist import Event, Label, Question, select_pages
+from schemas.checklist import Event, JsonSchema, Label, Question, select_pages
 from schemas.job import Job, JobError
 
 PROMPT_TOKENS = 256
@@ -96,7 +97,8 @@ class Shard:
 def question_tokens(question: Question) -> int:
     """An upper bound of the prompt tokens of one question."""
     labels = question.answer.labels if isinstance(question.answer, Label) else ()
-    texts = (question.id, question.ask, *question.look_for, *labels)
+    schema = [json.dumps(question.answer.definition)] if isinstance(question.answer, JsonSchema) else []
+    texts = (question.id, question.ask, *question.look_for, *labels, *schema)
     return QUESTION_TOKENS + sum(text_tokens(text) + 2 for text in texts)
 
 

@@ -18,8 +18,10 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from pipeline import storage
+from pipeline.fingerprints import Fingerprints, judging_fingerprint
 from pipeline.merging import Merged, merge_asset
 from pipeline.publishing import Published, ShardObject, list_published
+from pipeline.storage import StoredObject
 from schemas.checklist import Question
 from schemas.records import SCHEMA_VERSION, TABLES, rows_to_table
 
@@ -29,6 +31,9 @@ TRANSACTION = "canvass-fold"
 ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "shards")
 MAX_FOLD = 256
 """Shards in one fold at most."""
+
+DONE_BY = ("version", "fingerprint", "asked", "judged")
+"""Columns of `assets` by which an asset is done: its content, the engine, all that is asked, and how it is judged."""
 
 AssetKey = tuple[str, str]
 
@@ -101,7 +106,8 @@ class Folder:
     def __init__(self, output: str, checklist: Sequence[Question]) -> None:
         self._output = output
         self._checklist = checklist
-        self._assets: dict[str, tuple[str, str, str]] = {}
+        self._judged = judging_fingerprint(checklist)
+        self._assets: dict[str, tuple[str, ...]] = {}
         _claim(output)
         for name in ORDER:
             _create(output, name)
@@ -110,18 +116,14 @@ class Folder:
             self._apply(self._number)
         ledger = read_columns(output, "shards", ["shard_id"])["shard_id"]
         self._folded = set(ledger.to_pylist())
-        assets = read_columns(output, "assets", ["asset", "version", "fingerprint", "asked"]).to_pylist()
-        self._assets |= {row["asset"]: (row["version"], row["fingerprint"], row["asked"]) for row in assets}
+        assets = read_columns(output, "assets", ["asset", *DONE_BY]).to_pylist()
+        self._assets |= {row["asset"]: tuple(row[name] for name in DONE_BY) for row in assets}
         self._pending: dict[AssetKey, _Pending] = {}
         self._ready: dict[str, list[Published]] = {}
 
-    def is_done(self, asset: str, version: str, fingerprint: str, asked: str) -> bool:
-        """Whether an asset of this content is folded with the answers to all that is asked."""
-        return self._assets.get(asset) == (version, fingerprint, asked)
-
-    def is_folded(self, shard_id: str) -> bool:
-        """Whether the ledger has a shard."""
-        return shard_id in self._folded
+    def is_done(self, asset: StoredObject, names: Fingerprints) -> bool:
+        """Whether an object of this content is folded with the answers to all that is asked, judged as it is now."""
+        return self._assets.get(asset.uri) == (asset.version, names.engine, names.asked, names.judged)
 
     def add_published(self) -> None:
         """Take up every published shard that the ledger does not have."""
@@ -131,9 +133,10 @@ class Folder:
                 self.add(shard, rows.to_pylist())
 
     def add(self, shard: Published, parts: Sequence[dict[str, object]]) -> None:
-        """Take up one published shard. An asset becomes ready with its last part."""
-        if shard.shard_id in self._folded:
-            return
+        """Take up one published shard. An asset becomes ready with its last part.
+
+        A shard that was folded before is folded again, when its answers are judged in another way.
+        """
         for part in parts:
             key = (str(part["asset"]), str(part["version"]))
             pending = self._pending.setdefault(key, _Pending(int(str(part["parts"]))))
@@ -153,7 +156,8 @@ class Folder:
         count = 0
         while self._ready:
             members = self._next_members()
-            record = {"members": [[shard.fingerprint, shard.shard_id] for shard in members]}
+            record = {"members": [[shard.fingerprint, shard.shard_id] for shard in members],
+                      "again": sorted({shard.shard_id for shard in members} & self._folded)}
             self._number += 1
             if not storage.put_if_absent(self._record_uri(self._number), json.dumps(record).encode()):
                 raise storage.StorageError("conflict", f"{self._output}: another run is folding; run one at a time")
@@ -188,12 +192,12 @@ class Folder:
         if not behind:
             return 0
         record = json.loads(storage.read(self._record_uri(number)))
-        members = [Published(*member) for member in record["members"]]
+        members, again = [Published(*member) for member in record["members"]], set(record["again"])
         merged = list(self._merge(members))
         assets = {item.asset["asset"] for item in merged}
         known = set(read_columns(self._output, "assets", ["asset"])["asset"].to_pylist())
         for name in behind:
-            reader = pa.RecordBatchReader.from_batches(TABLES[name], self._batches(name, members, merged))
+            reader = pa.RecordBatchReader.from_batches(TABLES[name], self._batches(name, members, merged, again))
             commit = CommitProperties(app_transactions=[Transaction(TRANSACTION, number)],
                                       custom_metadata={"fold": str(number)})
             if known & assets and name != "shards":  # the ledger keeps superseded shards, or they would be folded again
@@ -202,8 +206,7 @@ class Folder:
                                 commit_properties=commit)
             else:
                 write_deltalake(tables[name], reader, mode="append", commit_properties=commit)
-        self._assets.update({item.asset["asset"]: (item.asset["version"], item.asset["fingerprint"],
-                                                   item.asset["asked"]) for item in merged})
+        self._assets.update({item.asset["asset"]: tuple(item.asset[name] for name in DONE_BY) for item in merged})
         return len(merged)
 
     def _merge(self, members: Sequence[Published]) -> Iterator[Merged]:
@@ -218,10 +221,11 @@ class Folder:
                 for name, found in own.items():
                     found += [row for row in rows[name] if (row["asset"], row["version"]) == key]
                 if len(own["shards"]) == part["parts"]:
-                    yield merge_asset(self._checklist, own["shards"], own["answers"], own["failures"])
+                    yield merge_asset(self._checklist, self._judged, own["shards"], own["answers"], own["failures"])
                     del held[key]
 
-    def _batches(self, name: str, members: Sequence[Published], merged: Sequence[Merged]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, name: str, members: Sequence[Published], merged: Sequence[Merged], again: set[str]) \
+            -> Iterator[pa.RecordBatch]:
         made = {"assets": [item.asset for item in merged],
                 "answers": [row for item in merged for row in item.answers],
                 "events": [row for item in merged for row in item.events]}
@@ -229,4 +233,5 @@ class Folder:
             yield from rows_to_table(name, made[name]).to_batches()
         if name not in ("assets", "events"):
             for shard in members:
-                yield from ShardObject(self._output, shard).table(name).to_batches()
+                if name != "shards" or shard.shard_id not in again:  # the ledger has it
+                    yield from ShardObject(self._output, shard).table(name).to_batches()

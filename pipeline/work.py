@@ -13,9 +13,11 @@ from model_actors.engine import Engine
 from pipeline import storage
 from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
 from pipeline.planning import Chunk, Part, Shard
-from pipeline.publishing import Published, publish
+from pipeline.publishing import Published, ShardObject, publish
 from pipeline.rendering import Helpers, Rendered, local_copy, render
 from pipeline.units import UnreadableError
+
+PART_COLUMNS = ("asset", "version", "part", "parts")
 
 PARTS_AT_ONCE = 2
 """Small assets of one shard that are worked on at a time."""
@@ -26,7 +28,6 @@ class Receipt:
     """What the driver hears of a shard: never its rows."""
 
     shard_id: str
-    assets: int
     units: int
     failures: int
     seconds: float
@@ -45,9 +46,14 @@ class Bench:
 async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
     """Do one shard and publish its rows. Raises EngineError, and StorageError where the output cannot be written.
 
-    Whatever is wrong with an asset, a unit or a request becomes a row of `failures`.
+    A shard that is published already is not asked again. Whatever is wrong with an asset, a unit or a request becomes a
+    row of `failures`.
     """
     started = time.monotonic()
+    published = Published(setting.names.engine, shard.id)
+    if await asyncio.to_thread(is_published, setting, shard):
+        ledger = await asyncio.to_thread(lambda: ShardObject(setting.job.output, published).table("shards").to_pylist())
+        return Receipt(shard.id, 0, 0, 0.0, [{name: row[name] for name in PART_COLUMNS} for row in ledger])
     rows = Rows()
     at_once = asyncio.Semaphore(PARTS_AT_ONCE)
 
@@ -56,16 +62,15 @@ async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
             await _part(part, shard.id, setting, bench, rows)
 
     await asyncio.gather(*(one(part) for part in shard.parts))
-    await asyncio.to_thread(publish, setting.job.output, Published(setting.names.engine, shard.id), rows.tables)
+    await asyncio.to_thread(publish, setting.job.output, published, rows.tables)
     return receipt(shard, rows, time.monotonic() - started)
 
 
 def receipt(shard: Shard, rows: Rows, seconds: float) -> Receipt:
     """The receipt of a shard whose rows are published."""
-    parts = [{"asset": row["asset"], "version": row["version"], "part": row["part"], "parts": row["parts"]}
-             for row in rows.tables["shards"]]
+    parts = [{name: row[name] for name in PART_COLUMNS} for row in rows.tables["shards"]]
     units = sum(len(chunk.pages) + chunk.frames for part in shard.parts for chunk in part.chunks)
-    return Receipt(shard.id, sum(part.parts == 1 for part in shard.parts), units, len(rows.tables["failures"]), seconds,
+    return Receipt(shard.id, units, len(rows.tables["failures"]), seconds,
                    parts)
 
 

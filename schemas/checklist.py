@@ -66,10 +66,14 @@ class ListOf(Strict):
 
 
 class JsonSchema(Strict):
-    """`answer: {schema: invoice.schema.json}`: an extraction; the path is relative to the job file."""
+    """`answer: {schema: invoice.schema.json}`: an extraction; the path is relative to the job file.
+
+    `definition` is what the file holds, once the job is loaded.
+    """
 
     type: Literal["schema"] = "schema"
     path: str = Field(alias="schema")
+    definition: dict[str, Any] | None = Field(default=None, exclude=True)
 
 
 class Event(Strict):

@@ -148,7 +148,10 @@ def _with_schema(path: Path, question: Question) -> Question:
         return question
     schema = Path(_beside(path, question.answer.path))
     try:
-        json.loads(schema.read_text(encoding="utf-8"))
+        definition = json.loads(schema.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise JobError(f"{path}: checklist {question.id!r}: schema {schema}: {error}") from error
-    return question.model_copy(update={"answer": question.answer.model_copy(update={"path": str(schema)})})
+    if not isinstance(definition, dict):
+        raise JobError(f"{path}: checklist {question.id!r}: schema {schema}: a JSON Schema is an object")
+    answer = question.answer.model_copy(update={"path": str(schema), "definition": definition})
+    return question.model_copy(update={"answer": answer})

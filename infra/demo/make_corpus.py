@@ -16,7 +16,6 @@ import av
 import cv2
 import numpy as np
 import pymupdf
-
 import sheets
 
 FPS, SECONDS, WIDTH, HEIGHT = 25, 12, 1280, 720

@@ -10,7 +10,8 @@ from schemas.checklist import Question
 
 
 @pytest.mark.parametrize(("key", "phrase"), [
-    ("Invoice no.", "Invoice number"), ("Total contract value:", "total contract value"), ("Rechnungsnr.", "Rechnungsnummer"),
+    ("Invoice no.", "Invoice number"), ("Total contract value:", "total contract value"),
+    ("Rechnungsnr.", "Rechnungsnummer"),
     ("Date of issue", "Issue date"), ("Recalibration due", "When is recalibration due?"),
     ("Either party may end this agreement; notice period", "Notice period"), ("Oue date", "Oue date"),
     ("abzüglich Anzahlung", "Anzahlung"), ("Numéro de facture", "numero facture"),

@@ -47,7 +47,9 @@ def test_how_an_answer_is_judged_is_not_in_the_fingerprint(entries: dict[str, An
 def test_a_schema_counts_by_its_content_and_not_by_its_place(tmp_path: Path) -> None:
     def fingerprint(name: str, schema: object) -> str:
         (tmp_path / name).write_text(json.dumps(schema, indent=len(name)))
-        return question_fingerprint(question(answer={"schema": str(tmp_path / name)}))
+        (tmp_path / "job.yaml").write_text("{name: j, inputs: [in], output: out, checklist: "
+                                           f"[{{id: q, ask: '?', answer: {{schema: {name}}}}}]}}")
+        return question_fingerprint(load_job(tmp_path / "job.yaml").checklist[0])
 
     first = fingerprint("a.json", {"type": "object", "title": "A"})
     assert fingerprint("other.json", {"title": "A", "type": "object"}) == first

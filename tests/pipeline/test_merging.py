@@ -49,7 +49,7 @@ def failure(message: str = "damaged", page: int | None = None, phase: str = "ren
 def merge(checklist: list[Question], rows: list[Row], failures: list[Row] | None = None,
           parts: list[Row] | None = None) -> Merged:
     """Merge, and hold what comes of it against the schemas of the tables."""
-    merged = merge_asset(checklist, parts or [part()], rows, failures or [])
+    merged = merge_asset(checklist, "now", parts or [part()], rows, failures or [])
     rows_to_table("assets", [merged.asset]).validate(full=True)
     rows_to_table("answers", merged.answers).validate(full=True)
     rows_to_table("events", merged.events).validate(full=True)

@@ -34,7 +34,7 @@ from schemas.job import Job, JobError
 
 LIMITS = Limits(context=262_144, canvas=256, images=1000, budgets=BUDGETS, pixels_per_em=11.0, text_in_prompt=True,
                 seconds_per_image=0.5)
-NAMES = Fingerprints("engine", {"q0": "first", "q1": "second"}, "asked")
+NAMES = Fingerprints("engine", {"q0": "first", "q1": "second"}, "asked", "judged")
 PDF = Kind("pdf", "application/pdf")
 
 

@@ -75,6 +75,18 @@ def test_a_broken_engine_publishes_nothing(engine: Scripted, tmp_path: Path) -> 
     assert list((tmp_path / "out").glob("_shards/**/*.parquet")) == []
 
 
+def test_a_changed_expectation_judges_again_and_asks_nothing(engine: Scripted, tmp_path: Path) -> None:
+    corpus(tmp_path, "a.pdf", "b.pdf")
+    runner = Runner(engine)
+    runner(tmp_path, checklist=CHECKLIST)
+    tables = runner(tmp_path, checklist=[{**CHECKLIST[0], "expect": None, "severity": "high"}])
+    runner.close()
+    assert len(engine.asked) == 2
+    assert [(row["verdict"], row["severity"]) for row in tables["answers"] if row["level"] == "asset"] == [
+        (None, "high")] * 2
+    assert [len(tables[name]) for name in ("assets", "requests", "shards")] == [2, 2, 2]
+
+
 def test_every_row_says_where_it_came_from(engine: Scripted, tmp_path: Path) -> None:
     tables = run(engine, corpus(tmp_path, "a.pdf"))
     (asset,) = tables["assets"]
