@@ -12,7 +12,7 @@ import pytest
 from model_actors.choosing import EngineChoice, choose
 from pipeline.fingerprints import digest, of_job, question_fingerprint
 from schemas.checklist import Question
-from schemas.job import EngineSpec, Job
+from schemas.job import EngineSpec, Job, load_job
 
 CHOICE = choose(EngineSpec())
 
