@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from pipeline.tables import dataset, open_table
+from pipeline.tables import dataset, open_table, write_parquet
 from schemas.job import JobError
 from schemas.records import TABLES
 
@@ -71,7 +70,7 @@ def export(output: str, target: Path, kind: str) -> dict[str, int]:
             _go_to_fold(table, last)
         batches = dataset(output, name, table).to_batches()
         path = target / f"{name}.{kind}"
-        counts[name] = _write_csv(path, TABLES[name], batches) if kind == "csv" else _write_parquet(
+        counts[name] = _write_csv(path, TABLES[name], batches) if kind == "csv" else write_parquet(
             path, TABLES[name], batches)
     return counts
 
@@ -86,15 +85,6 @@ def _go_to_fold(table: DeltaTable, fold: int) -> None:
         if int(entry.get("fold", fold)) <= fold:
             table.load_as_version(entry["version"])
             return
-
-
-def _write_parquet(path: Path, schema: pa.Schema, batches: Any) -> int:
-    count = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in batches:
-            writer.write_table(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
-            count += batch.num_rows
-    return count
 
 
 def _write_csv(path: Path, schema: pa.Schema, batches: Any) -> int:

@@ -1,8 +1,7 @@
 """A helper process that opens untrusted files: under limits, and free to die without taking anything with it.
 
 The parent sends a call, the child runs it under a wall-clock limit (its own alarm, so that it ends even if the parent
-is gone) and an address-space limit, and sends the result back. Pixels travel in an anonymous memory file whose
-descriptor is passed along: the kernel frees it with its last user, so that nothing is left behind by a kill.
+is gone) and an address-space limit, and sends the result back; pixels in memory files that both sides have mapped.
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from model_actors.engine import Pixels
+from pipeline.pixel_slots import Borrower, Lender
 from pipeline.storage import StorageError
 from pipeline.units import UnreadableError
 
-HEADER = struct.Struct("<QQ")
+LENGTH = struct.Struct("<Q")
 GRACE_SECONDS = 5
 START_SECONDS = 300
 """Seconds in which a child must have started and imported what a call needs; a busy machine takes long over that."""
@@ -34,23 +32,13 @@ START_SECONDS = 300
 BEGUN = b"!"
 
 
-def _send(sock: socket.socket, message: Any, pixels: list[Pixels]) -> None:
-    body = pickle.dumps((message, [image.shape for image in pixels]), protocol=5)
-    total = sum(image.nbytes for image in pixels)
-    header = HEADER.pack(len(body), total)
-    if not total:
-        sock.sendall(header + body)
-        return
-    memory = os.memfd_create("canvass-pixels")
-    try:
-        for image in pixels:
-            view = np.ascontiguousarray(image).data.cast("B")
-            while view:
-                view = view[os.write(memory, view) :]
-        socket.send_fds(sock, [header], [memory])
-    finally:
-        os.close(memory)
-    sock.sendall(body)
+def _send(sock: socket.socket, message: Any, descriptor: int | None = None) -> None:
+    body = pickle.dumps(message, protocol=5)
+    if descriptor is None:
+        sock.sendall(LENGTH.pack(len(body)) + body)
+    else:
+        socket.send_fds(sock, [LENGTH.pack(len(body))], [descriptor])
+        sock.sendall(body)
 
 
 def _receive_exactly(sock: socket.socket, count: int) -> bytes:
@@ -63,26 +51,18 @@ def _receive_exactly(sock: socket.socket, count: int) -> bytes:
     return bytes(pieces)
 
 
-def _receive(sock: socket.socket) -> tuple[Any, list[Pixels]]:
-    header, descriptors, _, _ = socket.recv_fds(sock, HEADER.size, 1)
+def _receive(sock: socket.socket) -> tuple[Any, list[int]]:
+    """A message, and the descriptors that came with it, which the caller must close."""
+    header, descriptors, _, _ = socket.recv_fds(sock, LENGTH.size, 1)
     try:
         if not header:
             raise EOFError
-        header += _receive_exactly(sock, HEADER.size - len(header))
-        length, total = HEADER.unpack(header)
-        message, shapes = pickle.loads(_receive_exactly(sock, length))
-        if not total:
-            return message, []
-        mapped = mmap.mmap(descriptors[0], total, prot=mmap.PROT_READ)
-    finally:
+        (length,) = LENGTH.unpack(header + _receive_exactly(sock, LENGTH.size - len(header)))
+        return pickle.loads(_receive_exactly(sock, length)), descriptors
+    except BaseException:
         for descriptor in descriptors:
             os.close(descriptor)
-    images, offset = [], 0
-    for shape in shapes:
-        count = int(np.prod(shape))
-        images.append(np.frombuffer(mapped, np.uint8, count, offset).reshape(shape))
-        offset += count
-    return message, images
+        raise
 
 
 class Helper:
@@ -93,6 +73,7 @@ class Helper:
         self._memory_mb = memory_mb
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
+        self._slots = Borrower()
 
     def call(self, function: Callable[..., Any], *args: Any) -> tuple[Any, list[Pixels]]:
         """Run an importable function in the child; it returns (anything picklable, list of uint8 arrays).
@@ -105,15 +86,18 @@ class Helper:
         assert self._sock is not None
         try:
             self._sock.settimeout(START_SECONDS)
-            _send(self._sock, (function, args), [])
+            _send(self._sock, (function, args, self._slots.released()))
             _receive_exactly(self._sock, len(BEGUN))
             self._sock.settimeout(self._seconds + GRACE_SECONDS)
-            (result, error), pixels = _receive(self._sock)
+            (result, error, slot, shapes), descriptors = _receive(self._sock)
         except (EOFError, OSError):
             raise self._buried() from None
         if error is not None:
             raise error
-        return result, pixels
+        for descriptor in descriptors:
+            self._slots.map(slot, descriptor)
+            os.close(descriptor)
+        return result, self._slots.borrow(slot, shapes) if shapes else []
 
     def _start(self) -> None:
         self.close()
@@ -145,6 +129,7 @@ class Helper:
             self._process.kill()
             self._process.wait()
         self._process = self._sock = None
+        self._slots = Borrower()
 
 
 def _address_space() -> int:
@@ -157,11 +142,13 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     sock = socket.socket(fileno=descriptor)
+    slots = Lender()
     libraries = _address_space()
     while True:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         before = _address_space()
-        (function, args), _ = _receive(sock)
+        (function, args, released), _ = _receive(sock)
+        slots.take_back(released)
         libraries += _address_space() - before  # receiving a function imports what it needs
         resource.setrlimit(resource.RLIMIT_AS, (libraries + (memory_mb << 20), most))
         sock.sendall(BEGUN)
@@ -178,7 +165,8 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
         except Exception as caught:  # a reader library may raise anything on a hostile file
             error = UnreadableError("damaged", f"{type(caught).__name__}: {caught}")
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(sock, (result, error), pixels)
+        slot, new = slots.fill(pixels) if pixels else (0, None)
+        _send(sock, (result, error, slot, [image.shape for image in pixels]), new)
 
 
 if __name__ == "__main__":

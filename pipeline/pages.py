@@ -27,6 +27,9 @@ WHOLE_PAGE = 0.8
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
+KEPT_OPEN = 4
+"""Documents kept open: shards of as many take turns in one helper."""
+
 _opened: dict[str, tuple[Any, str | None]] = {}
 
 
@@ -37,8 +40,9 @@ def open_document(path: str, passwords: Sequence[str]) -> tuple[Any, str | None]
     """
     if path in _opened:
         return _opened[path]
-    _opened.clear()
-    pymupdf.TOOLS.store_shrink(100)
+    while len(_opened) >= KEPT_OPEN:
+        _opened.pop(next(iter(_opened)))
+        pymupdf.TOOLS.store_shrink(100)
     try:
         document = pymupdf.open(path, filetype="pdf")
     except Exception as error:
@@ -60,10 +64,8 @@ def probe(path: str, passwords: Sequence[str], every_text: bool, measure: bool =
     """Sizes of all pages; with `measure` the text size of a sample, with `every_text` how much text every page has."""
     document, used = open_document(path, passwords)
     count = document.page_count
-    sample = set()
-    if measure:
-        sample |= {round(i * (count - 1) / max(1, MEASURED_PAGES - 1)) for i in range(min(count, MEASURED_PAGES))}
-        sample |= set(range(min(count, MEASURED_PAGES)))
+    looks = min(count, MEASURED_PAGES) if measure else 0
+    sample = {round(look * (count - 1) / max(1, looks - 1)) for look in range(looks)}
     pages = [_shape(document, number, number in sample, every_text) for number in range(count)]
     smallest = min((page.em for page in pages if page.measured and page.em), default=None)
     return DocumentProbe(tuple(page if page.measured else replace(page, em=smallest) for page in pages),
@@ -82,10 +84,11 @@ def _shape(document: Any, number: int, measure: bool, text: bool) -> PageShape:
         size = len(page.get_text().encode()) if text else 0
         if not measure:
             return PageShape(width, height, measured=False, text_bytes=size)
-        em = _words(page)[1]
+        listed = page.get_displaylist()
+        em = _words(page, listed)[1]
         if em is None:
             target = image_size(width, height, RASTER_BUDGET)
-            em = raster_em(_draw(page, target, pymupdf.csGRAY)[:, :, 0])
+            em = raster_em(_draw(page, listed, target, pymupdf.csGRAY)[:, :, 0])
             em = em and em * width / target[0]
         return PageShape(width, height, em, text_bytes=size)
     except Exception:
@@ -112,34 +115,49 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
         raise UnreadableError("too_large", f"page {page_number} claims {box.width:.0f} x {box.height:.0f} pt; "
                               "save it at its real size")
     text = None
+    listed = page.get_displaylist()
     if want_text:
-        words, em = _words(page)
+        words, em = _words(page, listed)
         text = PageText(words, PageShape(box.width, box.height, em), trust.distrust(words.texts, _is_scan_layer(page)))
-    pixels = _draw(page, size, pymupdf.csRGB)
+    pixels = _draw(page, listed, size, pymupdf.csRGB)
     flaws = [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if "error:" in line]
     return (text, flaws[0] if flaws else None), [pixels]
 
 
-def _draw(page: Any, size: tuple[int, int], colours: Any) -> Pixels:
+class _Kept:
+    """Lends a pixmap's memory to NumPy, and keeps the pixmap for as long: its own views do not."""
+
+    def __init__(self, pixmap: Any) -> None:
+        self._pixmap = pixmap
+        self.__array_interface__ = {
+            "version": 3, "typestr": "|u1", "data": (pixmap.samples_ptr, True),
+            "shape": (pixmap.height, pixmap.width, pixmap.n), "strides": (pixmap.stride, pixmap.n, 1)}
+
+
+def _draw(page: Any, listed: Any, size: tuple[int, int], colours: Any) -> Pixels:
     width, height = size
     # a hair under the exact scale, so that rounding outward cannot add a row or a column
     matrix = pymupdf.Matrix((width - 0.01) / page.rect.width, (height - 0.01) / page.rect.height)
     try:
-        pixmap = page.get_pixmap(matrix=matrix, colorspace=colours, alpha=False, annots=True)
+        pixmap = listed.get_pixmap(matrix=matrix, colorspace=colours, alpha=0)
     except pymupdf.mupdf.FzErrorSystem as error:
         raise (MemoryError if "alloc" in str(error) else error) from None
-    lines = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
-    drawn = lines[:, : pixmap.width * pixmap.n].reshape(pixmap.height, pixmap.width, pixmap.n)
+    drawn = np.asarray(_Kept(pixmap))
     if drawn.shape[:2] == (height, width):
-        return drawn.copy()  # the pixmap takes its memory with it
+        return drawn
     canvas = np.full((height, width, pixmap.n), 255, np.uint8)
     part = drawn[:height, :width]
     canvas[: part.shape[0], : part.shape[1]] = part
     return canvas
 
 
-def _words(page: Any) -> tuple[Words, float | None]:
-    found = [word for word in page.get_text("words") if word[4].strip()]
+def _words(page: Any, listed: Any) -> tuple[Words, float | None]:
+    """Words from the list of what the page draws; from the page itself where the two have them in other places."""
+    if page.rotation or page.first_annot or page.first_widget:
+        every = page.get_text("words")
+    else:
+        every = pymupdf.TextPage(listed.get_textpage(pymupdf.TEXTFLAGS_WORDS)).extractWORDS()
+    found = [word for word in every if word[4].strip()]
     boxes = np.array([word[:4] for word in found], np.float32).reshape(-1, 4)
     texts = [word[4] for word in found]
     em = words_em(texts, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])

@@ -8,14 +8,19 @@ last: an asset that is listed is complete, and a shard in the ledger is never fo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction
 
 from pipeline import storage
 from pipeline.fingerprints import Fingerprints, judging_fingerprint
@@ -31,6 +36,8 @@ TRANSACTION = "canvass-fold"
 ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "shards")
 MAX_FOLD = 256
 """Shards in one fold at most."""
+
+ROW_GROUP_BYTES = 16 << 20
 
 DONE_BY = ("version", "fingerprint", "asked", "judged")
 """Columns of `assets` by which an asset is done: its content, the engine, all that is asked, and how it is judged."""
@@ -56,12 +63,31 @@ def dataset(output: str, name: str, table: DeltaTable | None = None) -> pads.Dat
     table = table or open_table(output, name)
     if table is None:
         return pads.dataset(TABLES[name].empty_table())
-    uris = table.file_uris()
-    if storage.is_local(output):
-        return pads.dataset(uris, schema=TABLES[name], filesystem=pafs.LocalFileSystem(), format="parquet")
-    system, _ = pafs.FileSystem.from_uri(output)
-    return pads.dataset([uri.partition("://")[2] for uri in uris], schema=TABLES[name], filesystem=system,
-                        format="parquet")
+    system, _ = file_system(output)
+    paths = [uri.partition("://")[2] or uri for uri in table.file_uris()]
+    return pads.dataset(paths, schema=TABLES[name], filesystem=system, format="parquet")
+
+
+def file_system(uri: str) -> tuple[pafs.FileSystem, str]:
+    """Arrow's own file system for an output, and the path of a URI in it."""
+    if storage.is_local(uri):
+        return pafs.LocalFileSystem(), uri
+    system, path = pafs.FileSystem.from_uri(uri)
+    return system, path
+
+
+def write_parquet(file: Any, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write batches in row groups of about ROW_GROUP_BYTES, so that no more is held; the number of rows."""
+    count, held = 0, []
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for batch in batches:
+            count += batch.num_rows
+            held.append(batch)
+            if sum(item.nbytes for item in held) >= ROW_GROUP_BYTES:
+                writer.write_table(pa.Table.from_batches(held, schema))
+                held = []
+        writer.write_table(pa.Table.from_batches(held, schema))
+    return count
 
 
 def _claim(output: str) -> None:
@@ -205,9 +231,19 @@ class Folder:
                 write_deltalake(tables[name], reader, mode="overwrite", predicate=f"asset IN ({quoted})",
                                 commit_properties=commit)
             else:
-                write_deltalake(tables[name], reader, mode="append", commit_properties=commit)
+                self._append(tables[name], name, reader, commit)
         self._assets.update({item.asset["asset"]: tuple(item.asset[name] for name in DONE_BY) for item in merged})
         return len(merged)
+
+    def _append(self, table: DeltaTable, name: str, reader: pa.RecordBatchReader, commit: CommitProperties) -> None:
+        """Write one file row group by row group, then commit it: `write_deltalake` holds all batches at once."""
+        system, root = file_system(storage.join(self._output, name))
+        path = f"part-{uuid.uuid4()}.parquet"
+        with system.open_output_stream(f"{root}/{path}") as file:
+            rows = write_parquet(file, TABLES[name], reader)
+        size = system.get_file_info(f"{root}/{path}").size
+        add = AddAction(path, size, {}, int(time.time() * 1000), True, json.dumps({"numRecords": rows}))
+        table.create_write_transaction([add] if rows else [], "append", table.schema(), commit_properties=commit)
 
     def _merge(self, members: Sequence[Published]) -> Iterator[Merged]:
         """Merge each asset of a fold as soon as its last part was read, so that one asset at a time is held."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]{4,}")
 VOWEL = re.compile(r"[aeiouyà-æè-ïò-öø-üāăąēĕėęěīĭįıōŏőœūŭůűųAEIOUYÀ-ÆÈ-ÏÒ-ÖØ-Ü]")
 
+UNMAPPED = re.compile("[\x00-\x1f\ue000-\uf8ff\ufffd]")
+
 MAX_UNMAPPED = 0.05
 """Share of unmapped characters above which a layer is distrusted."""
 
@@ -26,10 +28,9 @@ def distrust(texts: Sequence[str], scan_layer: bool) -> str | None:
     if scan_layer:
         return "the text layer is another OCR's, under a picture of the page"
     joined = "".join(texts)
-    unmapped = sum(ch == "\ufffd" or "\ue000" <= ch <= "\uf8ff" or ord(ch) < 32 for ch in joined)
-    if unmapped > MAX_UNMAPPED * len(joined):
+    if len(UNMAPPED.findall(joined)) > MAX_UNMAPPED * len(joined):
         return "the text layer's characters are unmapped"
-    words = [word for text in texts for word in LATIN_WORD.findall(text)]
-    if len(words) >= MIN_WORDS and sum(bool(VOWEL.search(word)) for word in words) < MIN_VOWELLED * len(words):
+    words = LATIN_WORD.findall(" ".join(texts))
+    if len(words) >= MIN_WORDS and sum(map(bool, map(VOWEL.search, words))) < MIN_VOWELLED * len(words):
         return "the text layer's letters spell no words"
     return None

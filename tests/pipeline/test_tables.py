@@ -70,23 +70,23 @@ def test_a_fold_that_was_cut_short_after_any_table_is_finished_by_the_next_run(
     publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1)}, text="old"))
     fold(output)
     publish(output, Published("f", "s2"), shard("s2", {"/a": (0, 1)}, "v2", text="new"))
-    written = 0
-    real = tables.write_deltalake
+    begun = 0
+    real = tables.CommitProperties
 
-    def dies(*arguments: Any, **options: Any) -> None:
-        nonlocal written
-        if written == reached:
+    def dies(**options: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        if begun > reached:
             raise KeyboardInterrupt
-        real(*arguments, **options)
-        written += 1
+        return real(**options)
 
-    monkeypatch.setattr(tables, "write_deltalake", dies)
+    monkeypatch.setattr(tables, "CommitProperties", dies)
     if reached < len(ORDER):
         with pytest.raises(KeyboardInterrupt):
             fold(output)
     else:
         fold(output)
-    monkeypatch.setattr(tables, "write_deltalake", real)
+    monkeypatch.setattr(tables, "CommitProperties", real)
     assert fold(output) == 0
     assert read(output, "transcripts", "asset", "version", "text") == [("/a", "v2", "new")]
     assert read(output, "assets", "asset", "version") == [("/a", "v2")]
