@@ -7,6 +7,7 @@ is gone) and an address-space limit, and sends the result back; pixels in memory
 from __future__ import annotations
 
 import contextlib
+import importlib
 import mmap
 import os
 import pickle
@@ -25,11 +26,10 @@ from pipeline.storage import StorageError
 from pipeline.units import UnreadableError
 
 LENGTH = struct.Struct("<Q")
-GRACE_SECONDS = 5
-START_SECONDS = 300
-"""Seconds in which a child must have started and imported what a call needs; a busy machine takes long over that."""
-
-BEGUN = b"!"
+GRACE_SECONDS = 300
+"""Seconds beyond its limit in which a child must answer. It ends itself at its limit; this is for one that cannot, and
+for starting and importing what a call needs, which takes long on a busy machine.
+"""
 
 
 def _send(sock: socket.socket, message: Any, descriptor: int | None = None) -> None:
@@ -75,8 +75,10 @@ class Helper:
         self._sock: socket.socket | None = None
         self._slots = Borrower()
 
-    def call(self, function: Callable[..., Any], *args: Any) -> tuple[Any, list[Pixels]]:
-        """Run an importable function in the child; it returns (anything picklable, list of uint8 arrays).
+    def call(self, function: str, *args: Any) -> tuple[Any, list[Pixels]]:
+        """Run `module:function` in the child; it returns (anything picklable, list of uint8 arrays).
+
+        The function is named, not passed, so that its reader library is never imported here.
 
         Raises UnreadableError: the function's own, or `timeout`, `memory` or `crash` where the child met a limit or
         died.
@@ -85,10 +87,8 @@ class Helper:
             self._start()
         assert self._sock is not None
         try:
-            self._sock.settimeout(START_SECONDS)
-            _send(self._sock, (function, args, self._slots.released()))
-            _receive_exactly(self._sock, len(BEGUN))
             self._sock.settimeout(self._seconds + GRACE_SECONDS)
+            _send(self._sock, (function, args, self._slots.released()))
             (result, error, slot, shapes), descriptors = _receive(self._sock)
         except (EOFError, OSError):
             raise self._buried() from None
@@ -143,19 +143,20 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     sock = socket.socket(fileno=descriptor)
     slots = Lender()
-    libraries = _address_space()
+    known: dict[str, Callable[..., Any]] = {}
     while True:
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        before = _address_space()
-        (function, args, released), _ = _receive(sock)
+        (name, args, released), _ = _receive(sock)
         slots.take_back(released)
-        libraries += _address_space() - before  # receiving a function imports what it needs
-        resource.setrlimit(resource.RLIMIT_AS, (libraries + (memory_mb << 20), most))
-        sock.sendall(BEGUN)
+        if name not in known:
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+            module, _, function = name.partition(":")
+            known[name] = getattr(importlib.import_module(module), function)
+            # what importing took is not the call's
+            resource.setrlimit(resource.RLIMIT_AS, (_address_space() + (memory_mb << 20), most))
         signal.setitimer(signal.ITIMER_REAL, seconds)
         result, pixels, error = None, [], None
         try:
-            result, pixels = function(*args)
+            result, pixels = known[name](*args)
         except UnreadableError as caught:
             error = caught
         except StorageError as caught:

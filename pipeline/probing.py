@@ -47,26 +47,21 @@ def plan_asset(asset: StoredObject, job: Job, limits: Limits, helpers: Helpers) 
 
 def _probe(whole: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -> Part:
     if whole.kind.name == "video":
-        from pipeline import frames
-
-        video, _ = helpers.call(frames.probe, path)
+        video, _ = helpers.call("pipeline.frames:probe", path)
         assert isinstance(video, VideoProbe)
         return replace(whole, chunks=tuple(plan_video(video, job, limits)), duration=video.duration)
     if whole.kind.name == "image":
-        from pipeline import images
-
-        found, _ = helpers.call(images.probe, path)
+        found, _ = helpers.call("pipeline.images:probe", path)
     else:
-        from pipeline import pages
-
         passwords = [password.get_secret_value() for password in job.passwords]
         every_text = job.page_text == "layer" and limits.text_in_prompt
         try:
-            found, _ = helpers.call(pages.probe, path, passwords, every_text)
+            found, _ = helpers.call("pipeline.pages:probe", path, passwords, every_text)
         except UnreadableError as error:
             if error.category not in LIMITS_MET:
                 raise
-            found, _ = helpers.call(pages.probe, path, passwords, False, False)  # one bad page must not lose the others
+            # one bad page must not lose the others
+            found, _ = helpers.call("pipeline.pages:probe", path, passwords, False, False)
     assert isinstance(found, DocumentProbe)
     return replace(whole, chunks=tuple(plan_document(found, job, limits)), repaired=found.repaired,
                    password=found.password)

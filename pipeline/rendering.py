@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class Helpers:
         for helper in self._all:
             self._idle.put(helper)
 
-    def call(self, function: Callable[..., Any], *args: Any) -> tuple[Any, list[Pixels]]:
+    def call(self, function: str, *args: Any) -> tuple[Any, list[Pixels]]:
         """Run a function in the next idle helper; waits for one. Raises UnreadableError."""
         helper = self._idle.get()
         try:
@@ -113,13 +113,9 @@ def render(chunk: Chunk, part: Part, path: str, job: Job, limits: Limits, helper
 def _page(part: Part, path: str, job: Job, number: int, size: tuple[int, int], helpers: Helpers) \
         -> tuple[tuple[PageText | None, str | None], list[Pixels]]:
     if part.kind.name == "image":
-        from pipeline import images
-
-        return helpers.call(images.render, path, number, size)
-    from pipeline import pages
-
+        return helpers.call("pipeline.images:render", path, number, size)
     passwords = [part.password] if part.password else []
-    return helpers.call(pages.render, path, passwords, number, size, job.page_text == "layer")
+    return helpers.call("pipeline.pages:render", path, passwords, number, size, job.page_text == "layer")
 
 
 def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | None:
@@ -133,10 +129,9 @@ def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | No
 
 
 def _frames(chunk: Chunk, path: str, helpers: Helpers) -> Rendered:
-    from pipeline import frames
-
     try:
-        times, images = helpers.call(frames.grab, path, chunk.first_s, chunk.step_s, chunk.frames, chunk.sizes[0])
+        times, images = helpers.call("pipeline.frames:grab", path, chunk.first_s, chunk.step_s, chunk.frames,
+                                     chunk.sizes[0])
     except UnreadableError as caught:
         return Rendered((), (FailedUnit(caught, time_s=chunk.first_s, units=chunk.frames),), chunk.budget)
     assert isinstance(times, FrameTimes)

@@ -21,12 +21,11 @@ from pipeline.units import UnreadableError
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
-import helper_calls
 from pipeline.helper import Helper
 helper = Helper(2, 1024)
-helper.call(helper_calls.{first})
+helper.call("helper_calls:{first}")
 print("ready", flush=True)
-helper.call(helper_calls.{then})
+helper.call("helper_calls:{then}")
 """
 
 
@@ -38,7 +37,7 @@ def helper() -> Iterator[Helper]:
     made.close()
 
 
-def failure(helper: Helper, function: Callable[..., Any], *args: Any) -> tuple[str, str]:
+def failure(helper: Helper, function: str, *args: Any) -> tuple[str, str]:
     with pytest.raises(UnreadableError) as caught:
         helper.call(function, *args)
     return caught.value.category, caught.value.message
@@ -78,58 +77,58 @@ def descriptors() -> list[str]:
 
 def test_a_call_that_takes_too_long_ends_and_the_next_one_works(helper: Helper) -> None:
     message = "took over 1 s; raise limits.seconds to allow it more"
-    assert failure(helper, helper_calls.sleep, 60) == ("timeout", message)
-    assert helper.call(helper_calls.echo, "next") == (("next",), [])
+    assert failure(helper, "helper_calls:sleep", 60) == ("timeout", message)
+    assert helper.call("helper_calls:echo", "next") == (("next",), [])
 
 
 def test_compiled_code_that_hears_no_signal_ends_too(helper: Helper) -> None:
-    assert failure(helper, helper_calls.compute_deaf)[0] == "timeout"
-    assert helper.call(helper_calls.echo, "next") == (("next",), [])
+    assert failure(helper, "helper_calls:compute_deaf")[0] == "timeout"
+    assert helper.call("helper_calls:echo", "next") == (("next",), [])
 
 
 def test_the_time_of_a_call_is_its_own(helper: Helper) -> None:
     for _ in range(3):
-        assert helper.call(helper_calls.sleep, 0.5) == (None, [])
+        assert helper.call("helper_calls:sleep", 0.5) == (None, [])
 
 
 def test_a_call_that_takes_too_much_memory_fails_and_the_next_one_works_in_the_same_process(helper: Helper) -> None:
-    pid, _ = helper.call(helper_calls.own_pid)
+    pid, _ = helper.call("helper_calls:own_pid")
     message = "needs more than 256 MB; raise limits.memory_mb to allow it"
-    assert failure(helper, helper_calls.take_memory, 300) == ("memory", message)
-    assert helper.call(helper_calls.take_memory, 200) == (200 << 20, [])
-    assert helper.call(helper_calls.own_pid) == (pid, [])
+    assert failure(helper, "helper_calls:take_memory", 300) == ("memory", message)
+    assert helper.call("helper_calls:take_memory", 200) == (200 << 20, [])
+    assert helper.call("helper_calls:own_pid") == (pid, [])
 
 
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGSEGV, "SIGSEGV"),
                                               (signal.SIGABRT, "SIGABRT")])  # fmt: skip
 def test_a_call_whose_process_dies_is_a_crash_and_the_next_one_works(helper: Helper, number: int, name: str) -> None:
-    assert failure(helper, helper_calls.die, number) \
+    assert failure(helper, "helper_calls:die", number) \
         == ("crash", f"its reader process died ({name}); the file may be hostile or damaged")
-    assert helper.call(helper_calls.echo, "next") == (("next",), [])
+    assert helper.call("helper_calls:echo", "next") == (("next",), [])
 
 
 def test_a_call_that_leaves_without_a_word_is_a_crash(helper: Helper) -> None:
-    assert failure(helper, helper_calls.leave, 0) \
+    assert failure(helper, "helper_calls:leave", 0) \
         == ("crash", "its reader process died (status 0); the file may be hostile or damaged")
 
 
 def test_a_process_that_died_while_idle_is_started_again(helper: Helper) -> None:
-    pid, _ = helper.call(helper_calls.own_pid)
+    pid, _ = helper.call("helper_calls:own_pid")
     os.kill(pid, signal.SIGKILL)
     assert eventually(lambda: is_gone(pid))
-    assert helper.call(helper_calls.own_pid)[0] != pid
+    assert helper.call("helper_calls:own_pid")[0] != pid
 
 
 def test_what_a_function_raises_comes_back(helper: Helper) -> None:
-    assert failure(helper, helper_calls.fail, "unreadable") == ("encrypted", "needs a password")
-    assert failure(helper, helper_calls.fail, "any") == ("damaged", "RuntimeError: bad token at 17")
-    assert failure(helper, helper_calls.fail, "storage") == ("storage", "s3://b/k: connection reset")
+    assert failure(helper, "helper_calls:fail", "unreadable") == ("encrypted", "needs a password")
+    assert failure(helper, "helper_calls:fail", "any") == ("damaged", "RuntimeError: bad token at 17")
+    assert failure(helper, "helper_calls:fail", "storage") == ("storage", "s3://b/k: connection reset")
 
 
 def test_arrays_come_back_exactly_and_stay_when_the_next_ones_come(helper: Helper) -> None:
     shapes = [(1, 1, 3), (48, 960, 3), (1536, 1008, 3), (7, 10, 3)]
     expected = [helper_calls.pictures(seed, *shapes)[1] for seed in (0, 9)]
-    got = [helper.call(helper_calls.pictures, seed, *shapes) for seed in (0, 9)]
+    got = [helper.call("helper_calls:pictures", seed, *shapes) for seed in (0, 9)]
     for (result, images), wanted in zip(got, expected, strict=True):
         assert result == "drawn"
         assert [image.shape for image in images] == [(1, 1, 3), (48, 960, 3), (1536, 1008, 3), (7, 5, 3)]
@@ -138,16 +137,16 @@ def test_arrays_come_back_exactly_and_stay_when_the_next_ones_come(helper: Helpe
 
 def test_arguments_and_results_of_many_megabytes_pass(helper: Helper) -> None:
     body = bytes(range(256)) * 40_000
-    assert helper.call(helper_calls.echo, body) == ((body,), [])
+    assert helper.call("helper_calls:echo", body) == ((body,), [])
 
 
 def test_nothing_is_left_in_shared_memory_nor_open_after_a_kill() -> None:
     before = descriptors()
     helper = Helper(5, 256)
-    _, images = helper.call(helper_calls.pictures, 1, (960, 960, 3))
-    pid, _ = helper.call(helper_calls.own_pid)
+    _, images = helper.call("helper_calls:pictures", 1, (960, 960, 3))
+    pid, _ = helper.call("helper_calls:own_pid")
     os.kill(pid, signal.SIGKILL)
-    failure(helper, helper_calls.die, signal.SIGKILL)
+    failure(helper, "helper_calls:die", signal.SIGKILL)
     assert own_files() == []
     assert images[0].shape == (960, 480, 3)
     assert images[0].sum() > 0
@@ -158,7 +157,7 @@ def test_nothing_is_left_in_shared_memory_nor_open_after_a_kill() -> None:
 
 def test_closing_ends_the_process() -> None:
     helpers = Helpers(2, 5, 256)
-    pids = [helpers.call(helper_calls.own_pid)[0] for _ in range(2)]
+    pids = [helpers.call("helper_calls:own_pid")[0] for _ in range(2)]
     assert len(set(pids)) == 2
     helpers.close()
     assert all(is_gone(pid) for pid in pids)
