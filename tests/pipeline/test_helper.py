@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
 from pipeline.helper import Helper
 helper = Helper(2, 1024)
-helper.call("helper_calls:{first}")
+helper.call({first})
 print("ready", flush=True)
-helper.call("helper_calls:{then}")
+helper.call({then})
 """
 
 
@@ -166,9 +166,9 @@ def test_closing_ends_the_process() -> None:
 @pytest.mark.parametrize("working", [False, True], ids=["idle", "working"])
 def test_the_process_ends_when_its_parent_is_killed(tmp_path: Path, working: bool) -> None:
     written = str(tmp_path / "pid")
-    asleep = f"sleep, 60, {written!r}"
-    code = PARENT.format(first="own_pid", then=asleep) if working else \
-        PARENT.format(first=f"sleep, 0, {written!r}", then="own_pid") + "import time; time.sleep(60)"
+    asleep = f"'helper_calls:sleep', 60, {written!r}"
+    code = PARENT.format(first='"helper_calls:own_pid"', then=asleep) if working else \
+        PARENT.format(first=f'"helper_calls:sleep", 0, {written!r}', then='"helper_calls:own_pid"') + "import time; time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT,
                               env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"})
     assert parent.stdout is not None
