@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from pipeline.tables import dataset, open_table, write_parquet
+from pipeline.row_groups import RowGroupWriter
+from pipeline.tables import dataset, open_table
 from schemas.job import JobError
 from schemas.records import TABLES
 
@@ -70,7 +71,7 @@ def export(output: str, target: Path, kind: str) -> dict[str, int]:
             _go_to_fold(table, last)
         batches = dataset(output, name, table).to_batches()
         path = target / f"{name}.{kind}"
-        counts[name] = _write_csv(path, TABLES[name], batches) if kind == "csv" else write_parquet(
+        counts[name] = _write_csv(path, TABLES[name], batches) if kind == "csv" else _write_parquet(
             path, TABLES[name], batches)
     return counts
 
@@ -85,6 +86,13 @@ def _go_to_fold(table: DeltaTable, fold: int) -> None:
         if int(entry.get("fold", fold)) <= fold:
             table.load_as_version(entry["version"])
             return
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Any) -> int:
+    writer = RowGroupWriter(path, schema)
+    writer.write(batches)
+    writer.close()
+    return writer.rows
 
 
 def _write_csv(path: Path, schema: pa.Schema, batches: Any) -> int:

@@ -61,7 +61,14 @@ class ShardObject:
 
     def table(self, name: str) -> pa.Table:
         """The shard's rows of one table."""
-        column = self._file.read(columns=[name]).column(0)
+        return self._rows(name, self._file.read(columns=[name]).column(0))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The shard's rows of every table it publishes."""
+        whole = self._file.read()
+        return {name: self._rows(name, whole[name]) for name in PUBLISHED}
+
+    def _rows(self, name: str, column: pa.ChunkedArray) -> pa.Table:
         struct = column.drop_null().combine_chunks()
         if isinstance(struct, pa.ChunkedArray):
             struct = pa.concat_arrays(struct.chunks) if struct.num_chunks else pa.array([], type=column.type)

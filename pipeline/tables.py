@@ -10,22 +10,22 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction
 
 from pipeline import storage
 from pipeline.fingerprints import Fingerprints, judging_fingerprint
-from pipeline.merging import Merged, merge_asset
+from pipeline.merging import merge_asset
 from pipeline.publishing import Published, ShardObject, list_published
+from pipeline.row_groups import RowGroupWriter
 from pipeline.storage import StoredObject
 from schemas.checklist import Question
 from schemas.records import SCHEMA_VERSION, TABLES, rows_to_table
@@ -36,8 +36,6 @@ TRANSACTION = "canvass-fold"
 ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "shards")
 MAX_FOLD = 256
 """Shards in one fold at most."""
-
-ROW_GROUP_BYTES = 16 << 20
 
 DONE_BY = ("version", "fingerprint", "asked", "judged")
 """Columns of `assets` by which an asset is done: its content, the engine, all that is asked, and how it is judged."""
@@ -74,20 +72,6 @@ def file_system(uri: str) -> tuple[pafs.FileSystem, str]:
         return pafs.LocalFileSystem(), uri
     system, path = pafs.FileSystem.from_uri(uri)
     return system, path
-
-
-def write_parquet(file: Any, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write batches in row groups of about ROW_GROUP_BYTES, so that no more is held; the number of rows."""
-    count, held = 0, []
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in batches:
-            count += batch.num_rows
-            held.append(batch)
-            if sum(item.nbytes for item in held) >= ROW_GROUP_BYTES:
-                writer.write_table(pa.Table.from_batches(held, schema))
-                held = []
-        writer.write_table(pa.Table.from_batches(held, schema))
-    return count
 
 
 def _claim(output: str) -> None:
@@ -212,62 +196,87 @@ class Folder:
         return max(numbers, default=0)
 
     def _apply(self, number: int) -> int:
-        """Bring every table to fold `number`; tables that have it are left alone. Returns the number of assets."""
+        """Bring every table to fold `number`; tables that have it are left alone. Returns the number of assets.
+
+        Each shard is read once: its rows go into one new file a table, which the table's commit then adds.
+        """
         tables = {name: _create(self._output, name) for name in ORDER}
         behind = [name for name in ORDER if (tables[name].transaction_version(TRANSACTION) or 0) < number]
         if not behind:
             return 0
         record = json.loads(storage.read(self._record_uri(number)))
-        members, again = [Published(*member) for member in record["members"]], set(record["again"])
-        merged = list(self._merge(members))
-        assets = {item.asset["asset"] for item in merged}
-        known = set(read_columns(self._output, "assets", ["asset"])["asset"].to_pylist())
+        again = set(record["again"])
+        merger = _Merger(self._checklist, self._judged)
+        staged = {name: _Staged(self._output, name) for name in behind}
+        for fingerprint, shard_id in record["members"]:
+            rows = ShardObject(self._output, Published(fingerprint, shard_id)).tables()
+            for name in rows.keys() & staged.keys():
+                if name != "shards" or shard_id not in again:  # the ledger has it
+                    staged[name].writer.write(rows[name].to_batches())
+            merger.add(rows)
+        for name in merger.made.keys() & staged.keys():
+            staged[name].writer.write(rows_to_table(name, merger.made[name]).to_batches())
+        assets = {row["asset"] for row in merger.made["assets"]}
+        replaced = assets & set(read_columns(self._output, "assets", ["asset"])["asset"].to_pylist())
         for name in behind:
-            reader = pa.RecordBatchReader.from_batches(TABLES[name], self._batches(name, members, merged, again))
             commit = CommitProperties(app_transactions=[Transaction(TRANSACTION, number)],
                                       custom_metadata={"fold": str(number)})
-            if known & assets and name != "shards":  # the ledger keeps superseded shards, or they would be folded again
-                quoted = ", ".join("'" + asset.replace("'", "''") + "'" for asset in sorted(assets))
-                write_deltalake(tables[name], reader, mode="overwrite", predicate=f"asset IN ({quoted})",
-                                commit_properties=commit)
-            else:
-                self._append(tables[name], name, reader, commit)
-        self._assets.update({item.asset["asset"]: tuple(item.asset[name] for name in DONE_BY) for item in merged})
-        return len(merged)
+            # the ledger keeps superseded shards, or they would be folded again
+            staged[name].commit(tables[name], commit, assets if replaced and name != "shards" else set())
+        self._assets.update({row["asset"]: tuple(row[name] for name in DONE_BY) for row in merger.made["assets"]})
+        return len(assets)
 
-    def _append(self, table: DeltaTable, name: str, reader: pa.RecordBatchReader, commit: CommitProperties) -> None:
-        """Write one file row group by row group, then commit it: `write_deltalake` holds all batches at once."""
-        system, root = file_system(storage.join(self._output, name))
-        path = f"part-{uuid.uuid4()}.parquet"
-        with system.open_output_stream(f"{root}/{path}") as file:
-            rows = write_parquet(file, TABLES[name], reader)
-        size = system.get_file_info(f"{root}/{path}").size
-        add = AddAction(path, size, {}, int(time.time() * 1000), True, json.dumps({"numRecords": rows}))
-        table.create_write_transaction([add] if rows else [], "append", table.schema(), commit_properties=commit)
 
-    def _merge(self, members: Sequence[Published]) -> Iterator[Merged]:
-        """Merge each asset of a fold as soon as its last part was read, so that one asset at a time is held."""
-        held: dict[AssetKey, dict[str, list[dict[str, object]]]] = {}
-        for shard in members:
-            item = ShardObject(self._output, shard)
-            rows = {name: item.table(name).to_pylist() for name in ("shards", "answers", "failures")}
-            for part in rows["shards"]:
-                key = (part["asset"], part["version"])
-                own = held.setdefault(key, {"shards": [], "answers": [], "failures": []})
-                for name, found in own.items():
-                    found += [row for row in rows[name] if (row["asset"], row["version"]) == key]
-                if len(own["shards"]) == part["parts"]:
-                    yield merge_asset(self._checklist, self._judged, own["shards"], own["answers"], own["failures"])
-                    del held[key]
+class _Staged:
+    """A new file of a table, written row group by row group: `write_deltalake` would hold all batches at once."""
 
-    def _batches(self, name: str, members: Sequence[Published], merged: Sequence[Merged], again: set[str]) \
-            -> Iterator[pa.RecordBatch]:
-        made = {"assets": [item.asset for item in merged],
-                "answers": [row for item in merged for row in item.answers],
-                "events": [row for item in merged for row in item.events]}
-        if name in made:
-            yield from rows_to_table(name, made[name]).to_batches()
-        if name not in ("assets", "events"):
-            for shard in members:
-                if name != "shards" or shard.shard_id not in again:  # the ledger has it
-                    yield from ShardObject(self._output, shard).table(name).to_batches()
+    def __init__(self, output: str, name: str) -> None:
+        self._system, root = file_system(storage.join(output, name))
+        self._name, self._path = f"part-{uuid.uuid4()}.parquet", root
+        self._sink = self._system.open_output_stream(f"{root}/{self._name}")
+        self.writer = RowGroupWriter(self._sink, TABLES[name])
+        self._schema = TABLES[name]
+
+    def commit(self, table: DeltaTable, properties: CommitProperties, replaced: set[str]) -> None:
+        """Add the file to its table in one commit, in which the old rows of the `replaced` assets give way."""
+        self.writer.close()
+        self._sink.close()
+        path = f"{self._path}/{self._name}"
+        if replaced:
+            quoted = ", ".join("'" + asset.replace("'", "''") + "'" for asset in sorted(replaced))
+            staged = pads.dataset([path], schema=self._schema, filesystem=self._system, format="parquet")
+            reader = pa.RecordBatchReader.from_batches(self._schema, staged.to_batches())
+            write_deltalake(table, reader, mode="overwrite", predicate=f"asset IN ({quoted})",
+                            commit_properties=properties)
+        elif self.writer.rows:
+            add = AddAction(self._name, self._system.get_file_info(path).size, {}, int(time.time() * 1000), True,
+                            json.dumps({"numRecords": self.writer.rows}))
+            table.create_write_transaction([add], "append", table.schema(), commit_properties=properties)
+            return
+        else:
+            table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
+        self._system.delete_file(path)
+
+
+class _Merger:
+    """Merges each asset of a fold as soon as its last part was read: the rows of one asset at a time are held."""
+
+    def __init__(self, checklist: Sequence[Question], judged: str) -> None:
+        self.made: dict[str, list[dict[str, Any]]] = {"assets": [], "answers": [], "events": []}
+        self._checklist, self._judged = checklist, judged
+        self._held: dict[AssetKey, dict[str, list[dict[str, Any]]]] = {}
+
+    def add(self, tables: Mapping[str, pa.Table]) -> None:
+        """Take up the rows of one shard."""
+        rows = {name: tables[name].to_pylist() for name in ("shards", "answers", "failures")}
+        for part in rows["shards"]:
+            key = (part["asset"], part["version"])
+            own = self._held.setdefault(key, {name: [] for name in rows})
+            for name, found in own.items():
+                found += [row for row in rows[name] if (row["asset"], row["version"]) == key]
+            if len(own["shards"]) == part["parts"]:
+                merged = merge_asset(self._checklist, self._judged, own["shards"], own["answers"], own["failures"])
+                self.made["assets"].append(merged.asset)
+                self.made["answers"] += merged.answers
+                self.made["events"] += merged.events
+                del self._held[key]

@@ -166,9 +166,10 @@ def test_closing_ends_the_process() -> None:
 @pytest.mark.parametrize("working", [False, True], ids=["idle", "working"])
 def test_the_process_ends_when_its_parent_is_killed(tmp_path: Path, working: bool) -> None:
     written = str(tmp_path / "pid")
-    asleep = f"'helper_calls:sleep', 60, {written!r}"
-    code = PARENT.format(first='"helper_calls:own_pid"', then=asleep) if working else \
-        PARENT.format(first=f'"helper_calls:sleep", 0, {written!r}', then='"helper_calls:own_pid"') + "import time; time.sleep(60)"
+    pid_first, then_sleep = "'helper_calls:own_pid'", f"'helper_calls:sleep', 60, {written!r}"
+    sleep_first = f"'helper_calls:sleep', 0, {written!r}"
+    code = PARENT.format(first=pid_first, then=then_sleep) if working else \
+        PARENT.format(first=sleep_first, then=pid_first) + "import time; time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT,
                               env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"})
     assert parent.stdout is not None
