@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from pipeline.row_groups import RowGroupWriter
 from pipeline.tables import dataset, open_table
 from schemas.job import JobError
 from schemas.records import TABLES
+
+
+WIDE = 400
+"""Characters of a line where no terminal says how many there are: enough not to fold."""
 
 
 def connect(output: str) -> Any:
@@ -46,10 +51,12 @@ def print_query(output: str, query: str, as_json: bool) -> None:
         for row in rows:
             print(json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False))
         return
-    shown = Table(*columns, box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(shown)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(shown)
 
 
 def export(output: str, target: Path, kind: str) -> dict[str, int]:
