@@ -16,7 +16,6 @@ from pipeline.tables import dataset, open_table
 from schemas.job import JobError
 from schemas.records import TABLES
 
-
 WIDE = 400
 """Characters of a line where no terminal says how many there are: enough not to fold."""
 
