@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from rapidfuzz.fuzz import partial_ratio
 
 from model_actors import layout, ocr, rules
@@ -20,7 +21,7 @@ from schemas.checklist import Question
 
 NAME = "embedded"
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever the same page may be answered differently, so that old and new answers never mix."""
 
 IDENTITY = {**ocr.IDENTITY, "rules": RULES_VERSION}
@@ -30,11 +31,15 @@ LIMITS = Limits(context=262_144, canvas=0, images=16, budgets=BUDGETS, pixels_pe
 """`pixels_per_em`: the tiny OCR weights misread 6.2 % of the characters at 11 px per em, 2.2 % at 22. `images` and
 `seconds_per_image` keep one request within 120 MB of pixels and about 10 s."""
 
-UNREADABLE = 0.55
-"""Mean OCR confidence of a unit below which its words are more likely of a script or quality that it cannot read."""
+UNREADABLE = 0.65
+"""Mean OCR confidence of a unit below which nothing is given: scripts that it cannot read and pages upside down reach
+0.61; of a Latin page, three words in four are then wrong."""
 
-UNREADABLE_NOTE = ("not legible for this engine: blurred, too small, or in a script other than Latin, Greek or "
-                   "Chinese; no text is given")
+NO_TEXT = 0.3
+"""Mean OCR confidence of a line below which it is a speck, a texture, or nothing that it knows."""
+
+UNREADABLE_NOTE = ("not legible for this engine: blurred, too small, upside down, or in a script other than Latin, "
+                   "Greek or Chinese; no text is given")
 
 KEPT_READINGS = 64
 """Pages whose reading is kept, for the several requests that see one page."""
@@ -85,6 +90,10 @@ def transcribe(view: View, reader: ocr.Ocr) -> Transcript:
     """The text of one view, from its trusted text layer or by OCR."""
     words = view.words if view.words is not None else reader.read(view.pixels)
     read = view.words is None
+    if read and len(words):
+        means = np.bincount(words.lines, words.confidences) / np.maximum(1, np.bincount(words.lines))
+        kept = np.flatnonzero(means[words.lines] >= NO_TEXT)
+        words = words.only(kept) if len(kept) else words
     confidence = float(words.confidences.mean()) if read and len(words) else None
     if confidence is not None and confidence < UNREADABLE:
         return Transcript(view.page, view.time_s, "", "", (), None, "ocr", confidence, "ocr", UNREADABLE_NOTE)

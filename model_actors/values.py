@@ -32,7 +32,7 @@ NUMBER = r"[-−]?(?:\d{1,3}(?:[ ,.'’\u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?|\d+(
 MARK = "|".join([*(re.escape(symbol) for symbol in SYMBOLS), *CODES])
 MONEY = re.compile(rf"(?<![\w.,])(?:(?P<before>{MARK})\s*(?P<a>{NUMBER})|(?P<b>{NUMBER})\s*(?P<after>{MARK})(?!\w))")
 CURRENCY = re.compile(rf"(?<!\w)(?:{MARK})(?!\w)")
-PLAIN = re.compile(rf"(?<![\w.,/-]){NUMBER}(?![\w/]|[.,]\d|-\d)")
+PLAIN = re.compile(rf"(?<![\w.,/-])(?<!\d [x×] ){NUMBER}(?![\w/]|[.,]\d|-\d| [x×] \d)")  # no side of 200 x 200
 MONTH = "|".join(sorted((re.escape(name) for name in MONTHS), key=len, reverse=True))
 DATES = (
     re.compile(r"(?<!\d)(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})(?!\d)"),
@@ -42,6 +42,7 @@ DATES = (
     re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})(?!\.?\d)"),
     re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})-(?P<name>{MONTH})-(?P<y>\d{{4}})(?!\d)", re.IGNORECASE),
 )
+TORN = re.compile(r"(?<=\d)[.,'’] \d{3}(?!\d)")
 SLASHED = re.compile(r"(?<![\d/])(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?![\d/])")
 
 
@@ -55,16 +56,19 @@ class Found:
     currency: str | None = None
 
 
-def decimal_text(text: str, comma_decimals: bool) -> str:
+def decimal_text(text: str, comma_decimals: bool) -> str | None:
     """A printed number as a plain decimal: 1,234.50, 1.234,50, 1 234,50 and 1'234.50 alike are 1234.50.
 
     A single separator before exactly three digits groups thousands, unless it is the decimal mark of the document.
+    None for 1.234.50, one of whose marks is not what was printed.
     """
     digits = re.sub(r"[\s'’\u00a0\u202f]", "", text).replace("−", "-")
     marks = [ch for ch in digits if ch in ".,"]
     if len(set(marks)) == 2:
         decimal = marks[-1]
     elif len(marks) > 1:
+        if len(digits) - digits.rindex(marks[0]) - 1 != 3:
+            return None
         decimal = ""
     elif marks:
         tail = len(digits) - digits.index(marks[0]) - 1
@@ -85,7 +89,13 @@ def amounts(text: str, commas: bool) -> Iterator[Found]:
     """Numbers with a currency beside them."""
     for match in MONEY.finditer(text):
         mark = match["before"] or match["after"]
-        yield Found(match.start(), match.end(), decimal_text(match["a"] or match["b"], commas), SYMBOLS.get(mark, mark))
+        value = None if _torn(match) else decimal_text(match["a"] or match["b"], commas)
+        yield Found(match.start(), match.end(), value, SYMBOLS.get(mark, mark))
+
+
+def _torn(match: re.Match[str]) -> bool:
+    """Whether a number may go on across a blank that OCR put behind its thousands mark, as in `62, 361.58`."""
+    return any(TORN.match(match.string, at) for at in (max(0, match.start() - 2), match.end()))
 
 
 def currencies(text: str) -> set[str]:
@@ -130,7 +140,8 @@ def numbers(text: str, commas: bool) -> Iterator[Found]:
     for match in PLAIN.finditer(text):
         counted = not text[: match.start()].strip() and re.match(r"[.)](?:\s|$)", text[match.end() :])
         if not counted and not any(start < match.end() and match.start() < end for start, end in taken):
-            yield Found(match.start(), match.end(), decimal_text(match[0], commas))
+            value = None if _torn(match) else decimal_text(match[0], commas)
+            yield Found(match.start(), match.end(), value)
 
 
 def yes_or_no(text: str) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -12,6 +13,9 @@ import numpy.typing as npt
 from model_actors.engine import Pixels
 from pipeline import storage
 from pipeline.units import FrameTimes, UnreadableError, VideoProbe
+
+LONGEST_SECONDS = 48 * 3600
+"""Longest video that is planned: a longer claim is mostly a broken index."""
 
 LUMA_SIZE = (160, 90)
 TILE = 8
@@ -54,7 +58,13 @@ def probe(uri: str) -> tuple[VideoProbe, list[Pixels]]:
         if frame is None:
             raise UnreadableError("damaged", "not one frame can be decoded; upload it again")
         width, height = _shown_size(frame, stream)
-        return VideoProbe(max(_duration(container, stream), 1e-3), width, height), []
+        duration = max(_duration(container, stream), 1e-3)
+        if duration > LONGEST_SECONDS:
+            duration = max(_last_packet(container, stream, stream.start_time or 0), 1e-3)
+        if duration > LONGEST_SECONDS:
+            raise UnreadableError("too_large", f"claims to last {duration / 3600:.3g} hours, over the "
+                                               f"{LONGEST_SECONDS // 3600} that are read; cut it")
+        return VideoProbe(duration, width, height), []
 
 
 def _duration(container: Any, stream: Any) -> float:
@@ -78,9 +88,10 @@ def _tagged_duration(stream: Any) -> float | None:
     """What Matroska says of this stream; its container's duration is that of the longest one, often the sound."""
     try:
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        tagged = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except (KeyError, ValueError):
         return None
+    return tagged if 0 < tagged < math.inf else None
 
 
 def _last_packet(container: Any, stream: Any, after: int) -> float:

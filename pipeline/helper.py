@@ -105,8 +105,9 @@ class Helper:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.helper", str(theirs.fileno()), str(self._seconds),
-                 str(self._memory_mb)], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+                 str(self._memory_mb)], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1",
+                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
         self._sock = ours
 
     def _buried(self) -> UnreadableError:
@@ -164,7 +165,8 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
         except MemoryError:
             error = UnreadableError("memory", f"needs more than {memory_mb} MB; raise limits.memory_mb to allow it")
         except Exception as caught:  # a reader library may raise anything on a hostile file
-            error = UnreadableError("damaged", f"{type(caught).__name__}: {caught}")
+            error = UnreadableError("damaged", f"{type(caught).__name__}: {caught}; it may be damaged: open it in a "
+                                               "viewer and save it again")
         signal.setitimer(signal.ITIMER_REAL, 0)
         slot, new = slots.fill(pixels) if pixels else (0, None)
         _send(sock, (result, error, slot, [image.shape for image in pixels]), new)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,35 +29,41 @@ WHOLE_PAGE = 0.8
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
+FLAW = re.compile(r"^(?!.*page tree).*(?:error:|is not a stream)")
+"""Warnings of MuPDF that tell of something left out of a page; the others tell of other pages or of what it mended."""
+
 KEPT_OPEN = 4
 """Documents kept open: shards of as many take turns in one helper."""
 
-_opened: dict[str, tuple[Any, str | None]] = {}
+_opened: dict[Any, tuple[Any, str | None]] = {}
 
 
 def open_document(path: str, passwords: Sequence[str]) -> tuple[Any, str | None]:
-    """The open PDF and the password that opened it; the last one stays open for the next call.
+    """The open PDF and the password that opened it; the last few stay open for the next calls.
 
     Raises UnreadableError: damaged, encrypted or empty.
     """
-    if path in _opened:
-        return _opened[path]
+    status = os.stat(path)
+    key = path, status.st_mtime_ns, status.st_size, tuple(passwords)
+    if key in _opened:
+        return _opened[key]
     while len(_opened) >= KEPT_OPEN:
         _opened.pop(next(iter(_opened)))
         pymupdf.TOOLS.store_shrink(100)
     try:
         document = pymupdf.open(path, filetype="pdf")
-    except Exception as error:
-        raise UnreadableError("damaged", f"not a readable PDF ({error}); open it in a viewer and save it again"
-                              ) from None
+        locked, count = document.needs_pass, document.page_count
+    except Exception:
+        raise UnreadableError("damaged", "not a readable PDF; open it in a viewer and save it again") from None
     used = None
-    if document.needs_pass:
+    if locked:
         used = next((password for password in passwords if document.authenticate(password)), None)
         if used is None:
             raise UnreadableError("encrypted", "needs a password that the job's 'passwords' does not hold")
-    if document.page_count == 0:
-        raise UnreadableError("empty", "has no pages; export it again")
-    _opened[path] = document, used
+        count = document.page_count
+    if count == 0:
+        raise UnreadableError("empty", "has no pages, or its list of pages is broken; export it again")
+    _opened[key] = document, used
     return document, used
 
 
@@ -108,20 +116,33 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
         box = page.rect
     except Exception as error:
         raise UnreadableError("damaged", f"page {page_number} cannot be loaded ({error}); save it again") from None
-    if "non-page object" in pymupdf.TOOLS.mupdf_warnings(reset=False):
+    if not _is_page(document, page.xref):
         raise UnreadableError("damaged", f"page {page_number} is missing from the file: it was cut off or damaged; "
                               "upload it again")
     if not (0 < box.width < 1e7 and 0 < box.height < 1e7):
         raise UnreadableError("too_large", f"page {page_number} claims {box.width:.0f} x {box.height:.0f} pt; "
                               "save it at its real size")
-    text = None
     listed = page.get_displaylist()
+    pixels = _draw(page, listed, size, pymupdf.csRGB)
+    text = None
     if want_text:
         words, em = _words(page, listed)
-        text = PageText(words, PageShape(box.width, box.height, em), trust.distrust(words.texts, _is_scan_layer(page)))
-    pixels = _draw(page, listed, size, pymupdf.csRGB)
-    flaws = [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if "error:" in line]
+        seen = np.flatnonzero(trust.visible(words.boxes, pixels))
+        why = trust.distrust(words.texts, _is_scan_layer(page), len(seen))
+        text = PageText(words.only(seen), PageShape(box.width, box.height, em), why)
+    flaws = [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if FLAW.search(line)]
+    if flaws and not (text and len(text.words)) and pixels.min() == pixels.max():
+        raise UnreadableError("damaged", f"nothing of page {page_number} could be drawn ({flaws[0]}); open it in a "
+                              "viewer and save it again")
     return (text, flaws[0] if flaws else None), [pixels]
+
+
+def _is_page(document: Any, xref: int) -> bool:
+    """Whether an object is a page: MuPDF gives an empty one in the place of a page that is lost."""
+    try:
+        return bool(document.xref_get_key(xref, "Type")[1] == "/Page") or "Contents" in document.xref_get_keys(xref)
+    except RuntimeError:  # the object itself is lost
+        return False
 
 
 class _Kept:

@@ -42,6 +42,9 @@ def plan_asset(asset: StoredObject, job: Job, limits: Limits, helpers: Helpers) 
         failure = UnreadableError(error.category, str(error))
     except UnreadableError as error:
         failure = error
+    except Exception as error:  # what a hostile file claims of itself may upset any arithmetic
+        failure = UnreadableError("damaged", f"cannot be planned ({type(error).__name__}: {error}); it may be damaged: "
+                                             "open it in a viewer and save it again")
     return [Part(asset, kind, (), failure=failure)]
 
 

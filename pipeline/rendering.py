@@ -140,8 +140,8 @@ def _frames(chunk: Chunk, path: str, helpers: Helpers) -> Rendered:
     failed: Sequence[FailedUnit] = ()
     if times.unseen:
         missing = len(times.unseen)
+        packets = f" ({times.damaged} damaged packets)" if times.damaged else ""
         error = UnreadableError("damaged", f"{missing} of {chunk.frames} samples from {chunk.first_s:g} s on show "
-                                           f"nothing ({times.damaged} damaged packets): the file is cut off or "
-                                           "damaged; upload it again")
+                                           f"nothing{packets}: the file is cut off or damaged; upload it again")
         failed = (FailedUnit(error, time_s=times.unseen[0], units=missing),)
     return Rendered(views, tuple(failed), chunk.budget)

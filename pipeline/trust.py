@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
+from model_actors.engine import Pixels
+
 LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]{4,}")
 VOWEL = re.compile(r"[aeiouyà-æè-ïò-öø-üāăąēĕėęěīĭįıōŏőœūŭůűųAEIOUYÀ-ÆÈ-ÏÒ-ÖØ-Ü]")
 
 UNMAPPED = re.compile("[\x00-\x1f\ue000-\uf8ff\ufffd]")
+
+MIN_SEEN = 0.5
+"""Share of a layer's words that the page must show; above it the others are left out one by one."""
 
 MAX_UNMAPPED = 0.05
 """Share of unmapped characters above which a layer is distrusted."""
@@ -17,16 +25,37 @@ MIN_VOWELLED = 0.75
 """Share of Latin words of four letters or more that hold a vowel; European prose stands above 0.95, a substitution
 cipher near the share of words that happen to hold one of the five or six letters."""
 
+LEAST_CONTRAST = 16
+"""Difference of two samples, of 255, from which something is drawn between them."""
+
+ACROSS, DOWN = np.linspace(0.02, 0.98, 24), np.linspace(0.2, 0.8, 7)
+"""Where in a word's box it is sampled: finer than a stroke is thick at the smallest legible size."""
+
 MIN_WORDS = 20
 """Words below which no share is told from a page."""
 
 
-def distrust(texts: Sequence[str], scan_layer: bool) -> str | None:
-    """Why a text layer should not be believed, or None."""
+def visible(boxes: npt.NDArray[np.float32], pixels: Pixels) -> npt.NDArray[np.bool_]:
+    """Which words of a layer are seen on the drawn page: those in whose box some samples differ from the others.
+
+    `boxes` is [n, 4] in 0..1, `pixels` uint8 [height, width, 3]. Words may be drawn in no colour, or the paper's.
+    """
+    height, width = pixels.shape[:2]
+    x0, y0, x1, y1 = (boxes[:, side, None] for side in range(4))
+    columns = ((x0 + (x1 - x0) * ACROSS) * (width - 1)).astype(np.intp)
+    lines = ((y0 + (y1 - y0) * DOWN) * (height - 1)).astype(np.intp)
+    samples = pixels[lines[:, :, None], columns[:, None, :], 1]
+    return np.asarray(np.ptp(samples, axis=(1, 2)) >= LEAST_CONTRAST)
+
+
+def distrust(texts: Sequence[str], scan_layer: bool, seen: int) -> str | None:
+    """Why a text layer, of whose words `seen` are visible, should not be believed; or None."""
     if not texts:
         return "no text layer"
     if scan_layer:
         return "the text layer is another OCR's, under a picture of the page"
+    if seen < MIN_SEEN * len(texts):
+        return "the text layer is not what the page shows: most of it is invisible"
     joined = "".join(texts)
     if len(UNMAPPED.findall(joined)) > MAX_UNMAPPED * len(joined):
         return "the text layer's characters are unmapped"

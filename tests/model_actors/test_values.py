@@ -34,9 +34,10 @@ def test_every_grouped_amount_is_read_back(amount: Decimal, commas: bool) -> Non
 @pytest.mark.parametrize(("text", "expected"), [
     ("EUR 48,750.00", [("48750.00", "EUR")]), ("48.750,00 €", [("48750.00", "EUR")]), ("$12", [("12", "USD")]),
     ("CHF 1'450.00 for each day", [("1450.00", "CHF")]), ("3 EURO", []), ("net 10.00, gross 12.00", []),
-    ("£5.00 and £6.00", [("5.00", "GBP"), ("6.00", "GBP")]),
+    ("£5.00 and £6.00", [("5.00", "GBP"), ("6.00", "GBP")]), ("EUR 62, 361.58", [(None, "EUR")]),
+    ("62, 361.58 EUR", [(None, "EUR")]), ("EUR 36.248.03", [(None, "EUR")]),
 ])
-def test_amounts_need_a_currency_beside_them(text: str, expected: list[tuple[str, str]]) -> None:
+def test_amounts_need_a_currency_beside_them(text: str, expected: list[tuple[str | None, str]]) -> None:
     commas = values.comma_decimals(text)
     assert [(item.value, item.currency) for item in values.amounts(text, commas)] == expected
 
@@ -61,6 +62,7 @@ def test_every_date_written_out_is_read_back(date: datetime.date) -> None:
 @pytest.mark.parametrize(("text", "expected"), [
     ("sixty (60) days", ["60"]), ("5 pieces of 12.5 kg", ["5", "12.5"]), ("on 3 May 2026 for EUR 20.00: 7", ["7"]),
     ("ref 2024-117", []), ("A4 page", []), ("1. The party", []), ("2) next", []), ("n = 3.", ["3"]),
+    ("plate 200 x 200 x 10", []),
 ])
 def test_numbers_leave_dates_amounts_references_and_list_marks_alone(text: str, expected: list[str]) -> None:
     assert [item.value for item in values.numbers(text, False)] == expected

@@ -22,7 +22,7 @@ QUARANTINED = {
     "wrong_content.mp4": ("probe", "unsupported", "not a PDF, image or video: it looks like plain text"),
     "encrypted_pdf.pdf": ("probe", "encrypted", "needs a password that the job's 'passwords' does not hold"),
     "hopeless_pdf.pdf": ("probe", "damaged", "open it in a viewer and save it again"),
-    "no_pages_pdf.pdf": ("probe", "empty", "has no pages; export it again"),
+    "no_pages_pdf.pdf": ("probe", "empty", "has no pages, or its list of pages is broken; export it again"),
     "huge_page_pdf.pdf": ("render", "too_large", "page 1 claims 2147483648 x 842 pt; save it at its real size"),
     "strokes_pdf.pdf": ("render", "timeout", "took over 3 s; raise limits.seconds to allow it more"),
     "page_tree_loop_pdf.pdf": ("render", "damaged", "cycle in page tree); save it again"),
@@ -33,7 +33,7 @@ QUARANTINED = {
     "no_index_mp4.mp4": ("probe", "damaged", "its index is missing: it was cut off); upload it again"),
 }
 PARTIAL = {
-    "truncated_pdf.pdf": (4, 3, "missing from the file: it was cut off or damaged; upload it again"),
+    "truncated_pdf.pdf": (4, 1, "missing from the file: it was cut off or damaged; upload it again"),
     "corrupt_image_pdf.pdf": (1, 0, "not all of the page could be drawn (library error: jpeg error"),
     "strokes_amid.pdf": (3, 1, "took over 3 s; raise limits.seconds to allow it more"),
     "broken_page.tif": (3, 1, "its pixels cannot be decoded (decoder error -2); open it in a viewer"),

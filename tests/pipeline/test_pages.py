@@ -253,3 +253,41 @@ def test_a_file_that_cannot_be_opened_says_why_each_time(
         with pytest.raises(UnreadableError) as caught:
             pages.probe(str(tmp_path / "page.pdf"), passwords, False)
         assert caught.value.category == category
+
+
+@pytest.mark.parametrize("how", [{"render_mode": 3}, {"color": (1, 1, 1)}], ids=["no colour", "the paper's colour"])
+def test_words_that_the_page_does_not_show_are_not_believed(tmp_path: Path, how: dict[str, Any]) -> None:
+    document = pymupdf.open()
+    page = document.new_page()
+    for line in range(20):
+        page.insert_text((72, 72 + 20 * line), "Total contract value: EUR 48,750.00", **how)
+    document.save(tmp_path / "page.pdf")
+    (text, _), _ = pages.render(str(tmp_path / "page.pdf"), [], 1, (912, 1344), True)
+    assert len(text.words) == 0
+    assert "invisible" in text.distrust
+
+
+def test_a_few_invisible_words_are_left_out_and_the_rest_believed(tmp_path: Path) -> None:
+    document = pymupdf.open()
+    page = document.new_page()
+    page.insert_text((72, 72), "hidden words", render_mode=3)
+    for line in range(20):
+        page.insert_text((72, 100 + 20 * line), "Words that everybody sees")
+    document.save(tmp_path / "page.pdf")
+    (text, _), _ = pages.render(str(tmp_path / "page.pdf"), [], 1, (672, 912), True)
+    assert (text.distrust, len(text.words), "hidden" in text.words.texts) == (None, 80, False)
+
+
+def test_a_good_page_beside_a_missing_one_is_read(tmp_path: Path) -> None:
+    bad_inputs.text_pdf(tmp_path / "good.pdf", 4)
+    document = pymupdf.open(tmp_path / "good.pdf")
+    document.update_object(document[2].xref, "null")
+    document.save(tmp_path / "page.pdf")
+    read = {}
+    for number in (1, 2, 3, 4):
+        try:
+            (text, _), _ = pages.render(str(tmp_path / "page.pdf"), [], number, (672, 912), True)
+            read[number] = len(text.words) > 0
+        except UnreadableError as error:
+            read[number] = error.category
+    assert read == {1: True, 2: True, 3: "damaged", 4: True}
