@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("job", type=Path, help="the job file")
         if name in ("plan", "run"):
-            command.add_argument("--limit", type=int, metavar="N", help="at most N objects")
+            command.add_argument("--limit", type=_positive, metavar="N", help="at most N objects")
         if name == "sql":
             command.add_argument("query")
             command.add_argument("--json", action="store_true", help="print JSON lines")
@@ -41,6 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("canvass: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _plan(job: Job, options: argparse.Namespace) -> int:
@@ -61,7 +71,7 @@ def _run(job: Job, options: argparse.Namespace) -> int:
         print(line)
     if ended.interrupted:
         return INTERRUPTED
-    counts = summary.outcomes(job)
+    counts = summary.outcomes(job, prepared.listed)
     return 1 if counts["partial"] or counts["quarantined"] else 0
 
 

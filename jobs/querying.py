@@ -25,6 +25,7 @@ def connect(output: str) -> Any:
     import duckdb
 
     connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
     found = 0
     for name in TABLES:
         found += open_table(output, name) is not None
@@ -39,6 +40,7 @@ def print_query(output: str, query: str, as_json: bool) -> None:
     import duckdb
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     try:
         result = connect(output).execute(query)
@@ -52,9 +54,9 @@ def print_query(output: str, query: str, as_json: bool) -> None:
         return
     shown = Table(box=None, pad_edge=False)
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(Text(column), overflow="fold")
     for row in rows:
-        shown.add_row(*("" if value is None else str(value) for value in row))
+        shown.add_row(*(Text("" if value is None else str(value)) for value in row))
     Console(width=None if sys.stdout.isatty() else WIDE).print(shown)
 
 

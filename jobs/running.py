@@ -10,14 +10,13 @@ import os
 import platform
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 
 from model_actors.choosing import EngineChoice, choose
 from pipeline import storage
@@ -26,7 +25,7 @@ from pipeline.fingerprints import of_job
 from pipeline.planning import check_job
 from pipeline.sources import list_inputs
 from pipeline.storage import StorageError, StoredObject
-from pipeline.tables import DONE_BY, Folder, append, read_columns
+from pipeline.tables import DONE_BY, Folder, append, is_done, read_columns
 from pipeline.work import Receipt
 from schemas.job import Job, JobError
 
@@ -52,12 +51,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A job ready to run: its setting, its engine, the objects still to do, and how many are done already."""
+    """A job ready to run: its setting, its engine, the objects still to do, how many are done,
+    and the addresses of all.
+    """
 
     setting: Setting
     choice: EngineChoice
     todo: list[StoredObject]
     done: int
+    listed: frozenset[str]
     folder: Folder | None
 
 
@@ -77,13 +79,13 @@ def prepare(job: Job, limit: int | None, write: bool = True) -> Prepared:
             folder = Folder(job.output, job.checklist)
             folder.add_published()
             folder.fold()
-        wanted = {"fingerprint": names.engine, "asked": names.asked, "judged": names.judged}
-        done = {(row["asset"], row["version"]) for row in read_columns(
-            job.output, "assets", ["asset", *DONE_BY]).to_pylist() if wanted.items() <= row.items()}
-    except (StorageError, OSError) as error:
+        assets = read_columns(job.output, "assets", ["asset", *DONE_BY]).to_pylist()
+        done = {(row["asset"], row["version"]) for row in assets if is_done(row, row["version"], names)}
+    except (StorageError, OSError, DeltaError) as error:
         raise JobError(f"output {job.output}: {error}") from error
     todo = [item for item in found if (item.uri, item.version) not in done]
-    return Prepared(setting, choice, todo[:limit], len(found) - len(todo), folder)
+    listed = frozenset(item.uri for item in found)
+    return Prepared(setting, choice, todo[:limit], len(found) - len(todo), listed, folder)
 
 
 @contextmanager
@@ -130,6 +132,7 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
     Raises JobError where the output cannot be written.
     """
     assert prepared.folder is not None
+    folder = prepared.folder
     started = datetime.datetime.now(datetime.UTC)
     progress = Progress(len(prepared.todo) + prepared.done, prepared.done)
     try:
@@ -137,18 +140,19 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
             if prepared.todo:
                 with ray_session() as cpus:
                     _fan_out(prepared, prepared.todo, cpus, progress, show)
-                    progress.assets_done += prepared.folder.fold()
+                    progress.assets_done += folder.fold()
                     if lost := _lost(prepared):
                         _fan_out(prepared, lost, cpus, progress, show, alone=True)
-                        progress.assets_done += prepared.folder.fold()
+                        progress.assets_done += folder.fold()
                 _account_for_the_lost(prepared, progress)
         except KeyboardInterrupt:
             progress.interrupted = True
-            prepared.folder.add_published()
-        progress.assets_done += prepared.folder.fold()
+            folder = Folder(prepared.setting.job.output, prepared.setting.job.checklist)  # finishes a fold cut short
+            folder.add_published()
+        progress.assets_done += folder.fold()
         show(progress)
         _record(prepared.setting, started, progress)
-    except StorageError as error:
+    except (StorageError, OSError, DeltaError) as error:
         raise JobError(f"output {prepared.setting.job.output}: {error}") from error
     return progress
 
@@ -216,9 +220,3 @@ def _record(setting: Setting, started: datetime.datetime, progress: Progress) ->
         "finished_at": datetime.datetime.now(datetime.UTC), "fingerprint": setting.names.engine,
         "questions": json.dumps(setting.names.questions), "versions": json.dumps(versions),
         "assets": progress.assets_done, "shards": progress.shards, "failures": progress.failures}])
-
-
-def count_by(output: str, table: str, column: str) -> Counter[str]:
-    """How many rows of an output table hold each value of a column."""
-    counts = pc.value_counts(read_columns(output, table, [column])[column])
-    return Counter({item["values"]: item["counts"] for item in counts.to_pylist()})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from jobs.running import Progress
 from pipeline.tables import read_columns
 from schemas.job import Job
 
 
-def outcomes(job: Job) -> Counter[str]:
-    """Number of assets by status."""
-    return Counter(read_columns(job.output, "assets", ["status"])["status"].to_pylist())
+def outcomes(job: Job, listed: Collection[str] | None = None) -> Counter[str]:
+    """Number of assets by status; with `listed`, only of these: a file that is gone still has its row."""
+    assets = read_columns(job.output, "assets", ["asset", "status"]).to_pylist()
+    return Counter(row["status"] for row in assets if listed is None or row["asset"] in listed)
 
 
 def closing_lines(job: Job, job_file: str, progress: Progress) -> Iterator[str]:

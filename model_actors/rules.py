@@ -285,11 +285,10 @@ def _label_finder(question: Question) -> Finder:
     labels = question.answer.labels if isinstance(question.answer, Label) else ()
 
     def find(text: str) -> Iterator[Found]:
-        folded = text.casefold()
         for label in labels:
-            start = folded.find(label.casefold())
-            if start >= 0:
-                yield Found(start, start + len(label), label)
+            match = re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text, re.IGNORECASE)
+            if match:
+                yield Found(match.start(), match.end(), label)
 
     return find
 

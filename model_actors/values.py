@@ -42,6 +42,10 @@ DATES = (
     re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})(?!\.?\d)"),
     re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})-(?P<name>{MONTH})-(?P<y>\d{{4}})(?!\d)", re.IGNORECASE),
 )
+SIGNED = re.compile(r"[-−(]\s*$")
+SCALED = re.compile(r"\s*(?:[-)](?!\w)|(?:k|m|mn|mio|mrd|tsd|bn|million|billion|thousand|millionen)\b)", re.IGNORECASE)
+"""A sign, parentheses or a scale around an amount: what it comes to is not told from its digits."""
+
 TORN = re.compile(r"(?<=\d)[.,'’] \d{3}(?!\d)")
 SLASHED = re.compile(r"(?<![\d/])(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?![\d/])")
 
@@ -86,11 +90,19 @@ def comma_decimals(text: str) -> bool:
 
 
 def amounts(text: str, commas: bool) -> Iterator[Found]:
-    """Numbers with a currency beside them."""
+    """Numbers with a currency beside them; no value where a sign, parentheses or a scale leave their worth in doubt."""
     for match in MONEY.finditer(text):
         mark = match["before"] or match["after"]
-        value = None if _torn(match) else decimal_text(match["a"] or match["b"], commas)
+        printed = match["a"] or match["b"]
+        open_to_doubt = _torn(match) or _altered(text, match.start(), match.end())
+        if re.fullmatch(r"\d{1,3}\.\d{3}", printed) and not commas:
+            open_to_doubt = True  # 12.500 is twelve and a half, or thousands in a document that shows no decimals
+        value = None if open_to_doubt else decimal_text(printed, commas)
         yield Found(match.start(), match.end(), value, SYMBOLS.get(mark, mark))
+
+
+def _altered(text: str, start: int, end: int) -> bool:
+    return bool(SIGNED.search(text[:start]) or SCALED.match(text[end:]))
 
 
 def _torn(match: re.Match[str]) -> bool:
@@ -109,7 +121,8 @@ def bare_amounts(text: str, commas: bool, currency: str) -> Iterator[Found]:
     for found in numbers(text, commas):
         if re.search(r"[.,]\d\d$", text[found.start : found.end]) and not any(
                 start < found.end and found.start < end for start, end in taken):
-            yield Found(found.start, found.end, found.value, currency)
+            value = None if _altered(text, found.start, found.end) else found.value
+            yield Found(found.start, found.end, value, currency)
 
 
 def dates(text: str) -> Iterator[Found]:
@@ -148,5 +161,7 @@ def yes_or_no(text: str) -> Iterator[Found]:
     """Words that say yes or no."""
     for match in re.finditer(r"[^\W\d_]+", text):
         word = match[0].casefold()
+        if word == "no" and re.match(r"\.?\s*[:#]?\s*[\w-]*\d", text[match.end() :]):
+            continue  # `Invoice No. 123` is a reference
         if word in YES or word in NO:
             yield Found(match.start(), match.end(), "yes" if word in YES else "no")

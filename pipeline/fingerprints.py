@@ -28,13 +28,14 @@ def digest(value: object) -> str:
 @dataclass(frozen=True)
 class Fingerprints:
     """`engine` names the engine and how it is shown things, `questions` each question, `asked` all that a job asks,
-    `judged` how the answers are judged, which asks nothing again.
+    `judged` how the answers are judged, `tried` the passwords and limits, which matter to what failed.
     """
 
     engine: str
     questions: Mapping[str, str]
     asked: str
     judged: str
+    tried: str
 
 
 def question_fingerprint(question: Question) -> str:
@@ -56,4 +57,5 @@ def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
                      RENDERER_VERSION, job.instructions, job.page_text])
     questions = {question.id: question_fingerprint(question) for question in job.checklist}
     asked = digest([questions, job.transcribe, job.frames.every, job.context, choice.limits.images, PLANNER_VERSION])
-    return Fingerprints(engine, questions, asked, judging_fingerprint(job.checklist))
+    tried = digest([[password.get_secret_value() for password in job.passwords], job.limits.model_dump()])
+    return Fingerprints(engine, questions, asked, judging_fingerprint(job.checklist), tried)

@@ -49,7 +49,7 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
     """
     first = parts[0]
     common = {name: first[name] for name in ("asset", "version", "fingerprint", "run_id")}
-    asset = {**common, **_status(parts, failures), "asked": first["asked"], "judged": judged,
+    asset = {**common, **_status(parts, failures), "asked": first["asked"], "judged": judged, "tried": first["tried"],
              **{name: first[name] for name in ("kind", "media_type", "bytes", "units", "duration_s", "repaired")},
              "finished_at": max(part["published_at"] for part in parts)}
     events: list[Row] = []
@@ -84,7 +84,7 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
     units = parts[0]["units"]
     pages = {row["page"] for row in failures if row["page"] is not None and row["phase"] == "render"}
     lost = sum(part["units_failed"] for part in parts)
-    if parts[0]["kind"] != "video" and pages:
+    if parts[0]["kind"] != "video" and all(row["page"] is not None for row in failures if row["phase"] == "render"):
         lost = min(lost, len(pages))  # a page seen by two chunks fails in both and is one page
     unseen = bool(failures) and lost >= units
     reasons = list(dict.fromkeys(row["message"] for row in failures))

@@ -141,7 +141,7 @@ def _is_page(document: Any, xref: int) -> bool:
     """Whether an object is a page: MuPDF gives an empty one in the place of a page that is lost."""
     try:
         return bool(document.xref_get_key(xref, "Type")[1] == "/Page") or "Contents" in document.xref_get_keys(xref)
-    except RuntimeError:  # the object itself is lost
+    except Exception:  # the object itself is lost
         return False
 
 

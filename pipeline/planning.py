@@ -32,6 +32,9 @@ STAMP_TOKENS = 24
 WINDOW_FRAMES = 60
 """Frames of one window: the model's stated regime is up to 60 frames at one a second."""
 
+MAX_SAMPLES = 1_000_000
+"""Samples of one video at most: 11 days at one a second."""
+
 FRAME_BUDGET = 280
 """Budget of a video frame: a 16:9 frame is drawn at 1056 x 576 px."""
 
@@ -197,6 +200,9 @@ def plan_video(probe: VideoProbe, job: Job, limits: Limits) -> list[Chunk]:
     a_frame = image_tokens(size) + STAMP_TOKENS
     window = min(WINDOW_FRAMES, limits.images, (min(job.context, limits.context) - fixed) // a_frame)
     step = job.frames.every
+    if probe.duration / step > MAX_SAMPLES:
+        raise UnreadableError("too_large", f"claims to last {probe.duration:.0f} s, over {MAX_SAMPLES:,} samples: its "
+                              "index is damaged, or raise frames.every")
     samples = max(1, math.ceil(probe.duration / step - 1e-9))
     chunks = []
     for first in range(0, samples, window):
@@ -246,4 +252,4 @@ def _shard(parts: Sequence[Part], names: Fingerprints) -> Shard:
               [(chunk.id, chunk.budget, chunk.first_s, chunk.step_s, chunk.frames, chunk.transcribe,
                 [names.questions[name] for name in chunk.questions]) for chunk in part.chunks])
              for part in parts]
-    return Shard(digest([names.engine, named]), tuple(parts))
+    return Shard(digest([names.engine, names.tried, named]), tuple(parts))

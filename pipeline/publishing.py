@@ -19,6 +19,9 @@ from schemas.records import PUBLISHED, SHARD_OBJECT, TABLES, rows_to_table
 
 SHARDS = "_shards"
 
+PART_COLUMNS = ("asset", "version", "fingerprint", "asked", "part", "parts")
+"""Columns of the ledger that tell which part of which asset, asked what, a shard holds."""
+
 
 @dataclass(frozen=True)
 class Published:

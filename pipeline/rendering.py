@@ -85,7 +85,7 @@ class Rendered:
 def render(chunk: Chunk, part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -> Rendered:
     """Draw every unit of a chunk straight at its size; never raises for a unit that fails."""
     if chunk.frames:
-        return _frames(chunk, path, helpers)
+        return _frames(chunk, part, path, helpers)
     views, failed = [], []
     budget = chunk.budget
     rungs: tuple[str, ...] = ()
@@ -128,14 +128,14 @@ def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | No
     return needed if tokens <= min(job.context, limits.context) else None
 
 
-def _frames(chunk: Chunk, path: str, helpers: Helpers) -> Rendered:
+def _frames(chunk: Chunk, part: Part, path: str, helpers: Helpers) -> Rendered:
     try:
         times, images = helpers.call("pipeline.frames:grab", path, chunk.first_s, chunk.step_s, chunk.frames,
                                      chunk.sizes[0])
     except UnreadableError as caught:
         return Rendered((), (FailedUnit(caught, time_s=chunk.first_s, units=chunk.frames),), chunk.budget)
     assert isinstance(times, FrameTimes)
-    views = tuple(View(pixels, time_s=at, until_s=until)
+    views = tuple(View(pixels, time_s=at, until_s=min(until, part.duration or until))
                   for at, until, pixels in zip(times.kept, times.shown_until, images, strict=True))
     failed: Sequence[FailedUnit] = ()
     if times.unseen:

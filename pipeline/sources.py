@@ -65,10 +65,11 @@ def list_inputs(inputs: Iterable[str], exclude: Iterable[str] = (), limit: int |
     """The objects that a job's inputs name, each once, ordered by address; at most `limit`.
 
     An input is an object, a folder (everything below it), or a glob with `*`, `?`, `[...]` inside a name and `**`
-    over folders. An exclusion is a glob over whole addresses. Raises JobError where an input or its bucket does not
+    over folders. An exclusion is a glob over whole addresses, and leaves out all
+    below it. Raises JobError where an input or its bucket does not
     exist or cannot be listed.
     """
-    refused = [glob_pattern(pattern) for pattern in exclude]
+    refused = [glob_pattern(part) for pattern in exclude for part in (pattern, pattern.rstrip("/") + "/**")]
     found: dict[str, StoredObject] = {}
     for pattern in inputs:
         named = {item.uri: item for item in _list_one(pattern)}
@@ -86,7 +87,7 @@ def _list_one(pattern: str) -> Iterator[StoredObject]:
             try:
                 exact = storage.stat(pattern)
             except StorageError as error:
-                if error.category == "permission":
+                if error.category == "permission" and not WILD.search(pattern):
                     raise
             else:
                 if not storage.is_local(pattern) or os.path.isfile(pattern):

@@ -76,7 +76,7 @@ def _bucket(scheme: str, bucket: str) -> ObjectStore:
     return S3Store(bucket, credential_provider=provider, client_options={"allow_http": True}, **options)
 
 
-def _split(uri: str) -> tuple[str, str, str]:
+def split(uri: str) -> tuple[str, str, str]:
     """Scheme, bucket and key of a remote URI."""
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
@@ -87,7 +87,7 @@ def _split(uri: str) -> tuple[str, str, str]:
 
 def remote(uri: str) -> tuple[ObjectStore, str]:
     """The store and the key of a remote object. Raises StorageError for a scheme that nobody serves."""
-    scheme, bucket, key = _split(uri)
+    scheme, bucket, key = split(uri)
     if not key:
         raise StorageError("missing", f"{uri}: names a bucket, not an object")
     try:
@@ -134,7 +134,7 @@ def list_prefix(uri: str) -> Iterator[StoredObject]:
     if is_local(uri):
         yield from _list_folder(uri)
         return
-    scheme, bucket, key = _split(uri)
+    scheme, bucket, key = split(uri)
     try:
         for name, meta in _list_s3(bucket, key) if scheme == "s3" else _list_store(scheme, bucket, key):
             yield _stored(f"{scheme}://{bucket}/{name}", meta)
@@ -149,12 +149,21 @@ def _list_folder(uri: str) -> Iterator[StoredObject]:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise _storage_error(uri, error) from error
 
-    for folder, folders, names in os.walk(uri, onerror=refuse):
+    walked: set[str] = set()
+    for folder, folders, names in os.walk(uri, onerror=refuse, followlinks=True):
+        if os.path.realpath(folder) in walked:
+            folders.clear()  # a link back to a folder that was walked already
+            continue
+        walked.add(os.path.realpath(folder))
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name).encode("utf-8", "backslashreplace").decode()
-            if os.path.isfile(path):
-                yield stat(path)
+            try:
+                found = stat(path) if os.path.isfile(path) else None
+            except StorageError:
+                found = None
+            if found:
+                yield found
             else:  # a broken link, or a name that is not UTF-8: reading it will fail and say so
                 yield StoredObject(path, "missing", 0)
 
@@ -296,6 +305,7 @@ def _link_if_absent(path: Path, data: bytes) -> bool:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), 0o644)  # as every other file of the tables
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

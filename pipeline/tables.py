@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -24,7 +25,7 @@ from deltalake.transaction import AddAction
 from pipeline import storage
 from pipeline.fingerprints import Fingerprints, judging_fingerprint
 from pipeline.merging import merge_asset
-from pipeline.publishing import Published, ShardObject, list_published
+from pipeline.publishing import PART_COLUMNS, Published, ShardObject, list_published
 from pipeline.row_groups import RowGroupWriter
 from pipeline.storage import StoredObject
 from schemas.checklist import Question
@@ -37,15 +38,17 @@ ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "
 MAX_FOLD = 256
 """Shards in one fold at most."""
 
-DONE_BY = ("version", "fingerprint", "asked", "judged")
-"""Columns of `assets` by which an asset is done: its content, the engine, all that is asked, and how it is judged."""
+DONE_BY = ("version", "fingerprint", "asked", "judged", "status", "tried")
+"""Columns of `assets` that tell whether an asset is done: its content, the engine, all that is asked, how it is judged,
+and where it is not ok, the passwords and limits it was tried with.
+"""
 
-AssetKey = tuple[str, str]
+AssetKey = tuple[str, ...]
 
 
 def open_table(output: str, name: str) -> DeltaTable | None:
     """An output table, or None where nothing was folded yet."""
-    uri = storage.join(output, name)
+    uri = _table_uri(output, name)
     try:
         return DeltaTable(uri, storage_options=storage.delta_options(uri))
     except TableNotFoundError:
@@ -61,8 +64,8 @@ def dataset(output: str, name: str, table: DeltaTable | None = None) -> pads.Dat
     table = table or open_table(output, name)
     if table is None:
         return pads.dataset(TABLES[name].empty_table())
-    system, _ = file_system(output)
-    paths = [uri.partition("://")[2] or uri for uri in table.file_uris()]
+    system, root = file_system(storage.join(output, name))
+    paths = [f"{root}/{uri.rpartition('/')[2]}" for uri in table.file_uris()]  # Delta percent-encodes the rest
     return pads.dataset(paths, schema=TABLES[name], filesystem=system, format="parquet")
 
 
@@ -70,8 +73,17 @@ def file_system(uri: str) -> tuple[pafs.FileSystem, str]:
     """Arrow's own file system for an output, and the path of a URI in it."""
     if storage.is_local(uri):
         return pafs.LocalFileSystem(), uri
-    system, path = pafs.FileSystem.from_uri(uri)
-    return system, path
+    scheme, bucket, key = storage.split(uri)
+    system, root = pafs.FileSystem.from_uri(f"{scheme}://{bucket}")
+    return system, f"{root}/{key}"
+
+
+def _table_uri(output: str, name: str) -> str:
+    uri = storage.join(output, name)
+    if storage.is_local(uri):
+        return uri
+    scheme, bucket, key = storage.split(uri)
+    return f"{scheme}://{bucket}/{quote(key)}"
 
 
 def _claim(output: str) -> None:
@@ -85,7 +97,7 @@ def _claim(output: str) -> None:
 
 
 def _create(output: str, name: str) -> DeltaTable:
-    uri = storage.join(output, name)
+    uri = _table_uri(output, name)
     return DeltaTable.create(uri, TABLES[name], mode="ignore", name=name, storage_options=storage.delta_options(uri),
                              description=f"Canvass {name}, schema version {SCHEMA_VERSION}")
 
@@ -93,6 +105,13 @@ def _create(output: str, name: str) -> DeltaTable:
 def read_columns(output: str, name: str, columns: Sequence[str]) -> pa.Table:
     """Some columns of an output table; empty where it does not exist yet."""
     return dataset(output, name).to_table(columns=list(columns))
+
+
+def is_done(row: Mapping[str, Any], version: str, names: Fingerprints) -> bool:
+    """Whether a row of `assets` (the columns DONE_BY) is of this content and all that a job asks of it."""
+    same = (row["version"], row["fingerprint"], row["asked"], row["judged"]) == (
+        version, names.engine, names.asked, names.judged)
+    return same and (row["status"] == "ok" or row["tried"] == names.tried)
 
 
 def append(output: str, name: str, rows: list[dict[str, object]]) -> None:
@@ -129,32 +148,33 @@ class Folder:
         assets = read_columns(output, "assets", ["asset", *DONE_BY]).to_pylist()
         self._assets |= {row["asset"]: tuple(row[name] for name in DONE_BY) for row in assets}
         self._pending: dict[AssetKey, _Pending] = {}
-        self._ready: dict[str, list[Published]] = {}
+        self._ready: dict[str, tuple[list[Published], set[AssetKey]]] = {}
 
     def is_done(self, asset: StoredObject, names: Fingerprints) -> bool:
         """Whether an object of this content is folded with the answers to all that is asked, judged as it is now."""
-        return self._assets.get(asset.uri) == (asset.version, names.engine, names.asked, names.judged)
+        return self._assets.get(asset.uri) is not None and is_done(
+            dict(zip(DONE_BY, self._assets[asset.uri], strict=True)), asset.version, names)
 
     def add_published(self) -> None:
         """Take up every published shard that the ledger does not have."""
         for shard in list_published(self._output):
             if shard.shard_id not in self._folded:
-                rows = ShardObject(self._output, shard).table("shards").select(["asset", "version", "part", "parts"])
+                rows = ShardObject(self._output, shard).table("shards").select(list(PART_COLUMNS))
                 self.add(shard, rows.to_pylist())
 
-    def add(self, shard: Published, parts: Sequence[dict[str, object]]) -> None:
+    def add(self, shard: Published, parts: Sequence[Mapping[str, Any]]) -> None:
         """Take up one published shard. An asset becomes ready with its last part.
 
         A shard that was folded before is folded again, when its answers are judged in another way.
         """
         for part in parts:
-            key = (str(part["asset"]), str(part["version"]))
-            pending = self._pending.setdefault(key, _Pending(int(str(part["parts"]))))
-            pending.shards[int(str(part["part"]))] = shard
+            key = part_key(part)
+            pending = self._pending.setdefault(key, _Pending(part["parts"]))
+            pending.shards[part["part"]] = shard
             if len(pending.shards) == pending.parts:
                 del self._pending[key]
                 group = [item for _, item in sorted(pending.shards.items())]
-                self._ready[group[0].shard_id] = group
+                self._ready.setdefault(group[0].shard_id, (group, set()))[1].add(key[:1])
 
     @property
     def waiting(self) -> frozenset[str]:
@@ -166,7 +186,7 @@ class Folder:
         count = 0
         while self._ready:
             members = self._next_members()
-            record = {"members": [[shard.fingerprint, shard.shard_id] for shard in members],
+            record = {"judged": self._judged, "members": [[shard.fingerprint, shard.shard_id] for shard in members],
                       "again": sorted({shard.shard_id for shard in members} & self._folded)}
             self._number += 1
             if not storage.put_if_absent(self._record_uri(self._number), json.dumps(record).encode()):
@@ -180,10 +200,12 @@ class Folder:
     def _next_members(self) -> list[Published]:
         """Shards of whole assets, the parts of one asset in order, until MAX_FOLD is reached."""
         members: list[Published] = []
-        for group in self._ready.values():
+        taken: set[AssetKey] = set()
+        for group, assets in self._ready.values():
+            if len(members) >= MAX_FOLD or assets & taken:
+                break  # an asset that is there twice waits for the next fold, in which the later one replaces it
             members += group
-            if len(members) >= MAX_FOLD:
-                break
+            taken |= assets
         return members
 
     def _record_uri(self, number: int) -> str:
@@ -206,7 +228,7 @@ class Folder:
             return 0
         record = json.loads(storage.read(self._record_uri(number)))
         again = set(record["again"])
-        merger = _Merger(self._checklist, self._judged)
+        merger = _Merger(self._checklist, record["judged"])
         staged = {name: _Staged(self._output, name) for name in behind}
         for fingerprint, shard_id in record["members"]:
             rows = ShardObject(self._output, Published(fingerprint, shard_id)).tables()
@@ -225,6 +247,11 @@ class Folder:
             staged[name].commit(tables[name], commit, assets if replaced and name != "shards" else set())
         self._assets.update({row["asset"]: tuple(row[name] for name in DONE_BY) for row in merger.made["assets"]})
         return len(assets)
+
+
+def part_key(part: Mapping[str, Any]) -> AssetKey:
+    """What the parts of one asset have in common: parts of other content, engines or questions never mix."""
+    return tuple(str(part[name]) for name in ("asset", "version", "fingerprint", "asked", "parts"))
 
 
 class _Staged:
@@ -270,10 +297,10 @@ class _Merger:
         """Take up the rows of one shard."""
         rows = {name: tables[name].to_pylist() for name in ("shards", "answers", "failures")}
         for part in rows["shards"]:
-            key = (part["asset"], part["version"])
+            key = part_key(part)
             own = self._held.setdefault(key, {name: [] for name in rows})
             for name, found in own.items():
-                found += [row for row in rows[name] if (row["asset"], row["version"]) == key]
+                found += [row for row in rows[name] if (row["asset"], row["version"]) == key[:2]]
             if len(own["shards"]) == part["parts"]:
                 merged = merge_asset(self._checklist, self._judged, own["shards"], own["answers"], own["failures"])
                 self.made["assets"].append(merged.asset)

@@ -13,11 +13,9 @@ from model_actors.engine import Engine
 from pipeline import storage
 from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
 from pipeline.planning import Chunk, Part, Shard
-from pipeline.publishing import Published, ShardObject, publish
+from pipeline.publishing import PART_COLUMNS, Published, ShardObject, publish
 from pipeline.rendering import Helpers, Rendered, local_copy, render
 from pipeline.units import UnreadableError
-
-PART_COLUMNS = ("asset", "version", "part", "parts")
 
 PARTS_AT_ONCE = 2
 """Small assets of one shard that are worked on at a time."""
@@ -30,7 +28,6 @@ class Receipt:
     shard_id: str
     units: int
     failures: int
-    seconds: float
     parts: list[dict[str, Any]]
 
 
@@ -49,11 +46,10 @@ async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
     A shard that is published already is not asked again. Whatever is wrong with an asset, a unit or a request becomes a
     row of `failures`.
     """
-    started = time.monotonic()
     published = Published(setting.names.engine, shard.id)
     if await asyncio.to_thread(is_published, setting, shard):
         ledger = await asyncio.to_thread(lambda: ShardObject(setting.job.output, published).table("shards").to_pylist())
-        return Receipt(shard.id, 0, 0, 0.0, [{name: row[name] for name in PART_COLUMNS} for row in ledger])
+        return Receipt(shard.id, 0, 0, [{name: row[name] for name in PART_COLUMNS} for row in ledger])
     rows = Rows()
     at_once = asyncio.Semaphore(PARTS_AT_ONCE)
 
@@ -63,15 +59,14 @@ async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
 
     await asyncio.gather(*(one(part) for part in shard.parts))
     await asyncio.to_thread(publish, setting.job.output, published, rows.tables)
-    return receipt(shard, rows, time.monotonic() - started)
+    return receipt(shard, rows)
 
 
-def receipt(shard: Shard, rows: Rows, seconds: float) -> Receipt:
+def receipt(shard: Shard, rows: Rows) -> Receipt:
     """The receipt of a shard whose rows are published."""
     parts = [{name: row[name] for name in PART_COLUMNS} for row in rows.tables["shards"]]
     units = sum(len(chunk.pages) + chunk.frames for part in shard.parts for chunk in part.chunks)
-    return Receipt(shard.id, units, len(rows.tables["failures"]), seconds,
-                   parts)
+    return Receipt(shard.id, units, len(rows.tables["failures"]), parts)
 
 
 async def _part(part: Part, shard_id: str, setting: Setting, bench: Bench, rows: Rows) -> None:
@@ -86,7 +81,8 @@ async def _part(part: Part, shard_id: str, setting: Setting, bench: Bench, rows:
                 lost = await _chunks(part, path, setting, bench, common, rows)
         except UnreadableError as error:
             add_failure(rows, common, "render", error)
-            lost = part.units
+            lost = len({page for chunk in part.chunks for page in chunk.pages}) + sum(
+                chunk.frames for chunk in part.chunks)
     add_ledger_row(part, lost, setting, common, rows)
 
 
@@ -94,7 +90,8 @@ def add_ledger_row(part: Part, lost: int, setting: Setting, common: dict[str, An
     """The row by which the fold knows that a part is done, and what its asset is."""
     rows.add("shards", common, part=part.part, parts=part.parts, kind=part.kind.name, media_type=part.kind.media_type,
              bytes=part.asset.size, units=part.units, units_failed=lost, duration_s=part.duration,
-             repaired=part.repaired, published_at=datetime.datetime.now(datetime.UTC), asked=setting.names.asked)
+             repaired=part.repaired, published_at=datetime.datetime.now(datetime.UTC), asked=setting.names.asked,
+             tried=setting.names.tried)
 
 
 async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common: dict[str, Any], rows: Rows) -> int:
@@ -124,7 +121,7 @@ def lost_shard(shard: Shard, setting: Setting, error: UnreadableError) -> Receip
         add_failure(rows, common, "ask", part.failure or error)
         add_ledger_row(part, part.units, setting, common, rows)
     publish(setting.job.output, Published(setting.names.engine, shard.id), rows.tables)
-    return receipt(shard, rows, 0.0)
+    return receipt(shard, rows)
 
 
 def is_published(setting: Setting, shard: Shard) -> bool:

@@ -80,7 +80,7 @@ def same(question: Question, value: str, expected: str, currency: str | None = N
         named = CURRENCY.search(expected)
         if named and currency is not None and named[0] != currency:
             return False
-        amount = re.sub(r"[A-Z]{3}|[\s,_]", "", expected)
+        amount = re.sub(r"[A-Z]{3}|\s", "", expected)
         try:
             return _decimal(value) == _decimal(amount)
         except InvalidValueError:

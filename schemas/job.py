@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
-from schemas.checklist import JsonSchema, Question, condition
+from schemas.checklist import JsonSchema, Label, Question, condition
 from schemas.strict import Strict
 
 
@@ -66,7 +66,6 @@ class Job(Strict):
     context: int = Field(default=32_768, ge=2_048, le=262_144)
     limits: Limits = Limits()
     engine: EngineSpec = EngineSpec()
-    single_writer: bool = False
 
     @model_validator(mode="after")
     def _asks_something(self) -> Job:
@@ -80,7 +79,26 @@ class Job(Strict):
             needs = condition(question)
             if needs and needs.question not in ids[:place]:
                 raise ValueError(f"only_if of {question.id!r} names {needs.question!r}, which is no earlier question")
+            if needs:
+                _check_value(self.checklist[ids.index(needs.question)], needs.value, f"only_if of {question.id!r}")
+            if question.expect is not None:
+                _check_value(question, question.expect, f"expect of {question.id!r}")
+        if re.search(r"[%\[\]]", self.output):
+            raise ValueError("output: tables cannot lie below a name with '%', '[' or ']'; choose another")
         return self
+
+
+def _check_value(question: Question, value: str, place: str) -> None:
+    """Refuse a value that no answer to a question can equal."""
+    forms = {"number": r"-?\d+(\.\d+)?", "money": r"(-?\d+(\.\d+)?( [A-Z]{3})?)|([A-Z]{3} -?\d+(\.\d+)?)",
+             "date": r"\d{4}-\d{2}-\d{2}", "yes/no": "yes|no"}
+    examples = {"number": "1234.5", "money": "1234.50 or 1234.50 EUR", "date": "2026-02-03", "yes/no": "yes or no"}
+    form = forms.get(question.answer.type)
+    if form and not re.fullmatch(form, value):
+        example = examples[question.answer.type]
+        raise ValueError(f"{place}: {value!r} is no {question.answer.type}: write it like {example}")
+    if isinstance(question.answer, Label) and value not in question.answer.labels:
+        raise ValueError(f"{place}: {value!r} is none of the labels {', '.join(question.answer.labels)}")
 
 
 class _Loader(yaml.SafeLoader):

@@ -74,6 +74,7 @@ TABLES: dict[str, pa.Schema] = {
         _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
         FINGERPRINT,
         _field("asked", TEXT, "Fingerprint of all that was asked of the asset", True),
+        _field("tried", TEXT, "Fingerprint of the passwords and limits it was tried with", True),
         _field("judged", TEXT, "Fingerprint of how the answers were judged", True),
         RUN,
         _field("finished_at", MOMENT, "When the last shard of the asset was published"),
@@ -180,6 +181,7 @@ TABLES: dict[str, pa.Schema] = {
         _field("published_at", MOMENT, "When the shard was rendered and asked", True),
         FINGERPRINT,
         _field("asked", TEXT, "Fingerprint of all that was asked of the asset", True),
+        _field("tried", TEXT, "Fingerprint of the passwords and limits it was tried with", True),
         RUN,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from pipelines import Runner
 
-from jobs.querying import connect, export
+from jobs.querying import connect, export, print_query
 from schemas.job import JobError, load_job
 
 ROOT = Path(__file__).parent.parent.parent
@@ -62,3 +63,10 @@ def test_export_refuses_a_folder_that_holds_files(output: str, tmp_path: Path) -
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(JobError, match="is not empty"):
         export(output, tmp_path, "csv")
+
+
+def test_query_results_are_printed_to_the_letter(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_query(output, "select '[draft] contract [/b] x' as text, max(finished_at)::varchar as at from assets", False)
+    assert "[draft] contract [/b] x" in capsys.readouterr().out
+    print_query(output, "select finished_at from assets limit 1", True)
+    assert json.loads(capsys.readouterr().out)["finished_at"].endswith("+00:00")

@@ -83,6 +83,15 @@ def test_words_that_are_hardly_legible_are_not_taken() -> None:
     assert answer_by_rule(asked, [page]).reason == "3 May 2026 is not legible enough"
 
 
+@pytest.mark.parametrize(("answer", "line", "look_for"), [
+    ("yes/no", "Invoice No. 12345", ["Invoice"]), (["paid", "overdue"], "Payment status: unpaid", ["Payment status"]),
+    ("money", "Total: 12.500 EUR", ["Total"]), ("money", "Balance: -$1,250.00", ["Balance"]),
+    ("money", "Balance: (1,250.00) USD", ["Balance"]), ("money", "Total: EUR 1.2 million", ["Total"]),
+])
+def test_what_only_looks_like_a_value_is_not_taken(answer: Any, line: str, look_for: list[str]) -> None:
+    assert ask(answer, line, look_for=look_for).value is None
+
+
 def test_text_after_a_colon_in_the_next_cell_or_below_a_header_is_taken() -> None:
     assert ask("text", "Order no.: K-17", look_for=["Order number"]).value == "K-17"
     assert ask("text", "Order no.         K-17", look_for=["Order number"]).value == "K-17"

@@ -27,7 +27,7 @@ def ask(name: str = "q", answer: Any = "text", **entries: Any) -> Question:
 def part(number: int = 0, count: int = 1, **entries: Any) -> Row:
     return {**COMMON, "shard_id": f"s{number}", "part": number, "parts": count, "kind": "pdf", "bytes": 10, "units": 4,
             "media_type": "application/pdf", "units_failed": 0, "duration_s": None, "repaired": False,
-            "published_at": MOMENT + datetime.timedelta(seconds=number), "asked": "all", **entries}
+            "published_at": MOMENT + datetime.timedelta(seconds=number), "asked": "all", "tried": "t", **entries}
 
 
 def quote(page: int, score: float | None = None) -> Row:

@@ -25,7 +25,7 @@ def shard(name: str, assets: dict[str, tuple[int, int]], version: str = "v1", te
                                     "budget": 280, "engine": "embedded", "blocks": [], "words": []})
         rows["shards"].append({**common, "part": part, "parts": parts, "kind": "pdf", "media_type": "application/pdf",
                                "bytes": 9, "units": parts, "units_failed": 0, "repaired": False,
-                               "published_at": MOMENT, "asked": "a"})
+                               "published_at": MOMENT, "asked": "a", "tried": "t"})
     return rows
 
 
@@ -118,3 +118,47 @@ def test_an_output_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / tables.MARKER).write_text('{"schema_version": 99}')
     with pytest.raises(storage.StorageError, match="schema version 99"):
         Folder(str(tmp_path), ())
+
+
+def test_a_fold_cut_by_ctrl_c_is_finished_from_storage_and_doubles_nothing(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = str(tmp_path)
+    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1)}))
+    folder = Folder(output, ())
+    folder.add_published()
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "Transaction", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            folder.fold()
+    again = Folder(output, ())
+    again.add_published()
+    assert again.fold() == 0
+    assert read(output, "transcripts", "asset", "page") == [("/a", 1)]
+
+
+def test_an_asset_in_two_unfolded_shards_has_its_rows_once(tmp_path: Path) -> None:
+    output = str(tmp_path)
+    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1), "/b": (0, 1)}))
+    publish(output, Published("f", "s2"), shard("s2", {"/a": (0, 1), "/c": (0, 1)}))
+    fold(output)
+    assert read(output, "assets", "asset") == [("/a",), ("/b",), ("/c",)]
+    assert read(output, "transcripts", "asset", "page") == [("/a", 1), ("/b", 1), ("/c", 1)]
+
+
+def test_parts_that_were_asked_otherwise_never_make_one_asset(tmp_path: Path) -> None:
+    output = str(tmp_path)
+    old, new = shard("s1", {"/a": (0, 2)}, text="old"), shard("s2", {"/a": (1, 2)}, text="new")
+    new["shards"][0]["asked"] = "b"
+    publish(output, Published("f", "s1"), old)
+    publish(output, Published("f", "s2"), new)
+    assert fold(output) == 0
+    assert read(output, "assets", "asset") == []
+
+
+@pytest.mark.parametrize("name", ["a b", "ünï", "a#b?c+d"])
+def test_an_output_may_have_any_name(tmp_path: Path, name: str) -> None:
+    output = str(tmp_path / name)
+    for number, version in ((1, "v1"), (2, "v2")):
+        publish(output, Published("f", f"s{number}"), shard(f"s{number}", {"/a": (0, 1)}, version))
+        fold(output)
+    assert read(output, "assets", "asset", "version") == [("/a", "v2")]

@@ -70,7 +70,7 @@ def test_nothing_expected(tmp_path: Path, nothing: str) -> None:
 
 
 def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
-    assert load(tmp_path, HEAD + "transcribe: true\nsingle_writer: false\n").transcribe is True
+    assert load(tmp_path, HEAD + "transcribe: true\n").transcribe is True
     assert refusal(tmp_path, HEAD + "transcribe: maybe\n").startswith("FILE: transcribe: ")
 
 
@@ -212,3 +212,12 @@ def test_wrong_password_entry_is_refused_without_showing_it(tmp_path: Path) -> N
                                                   ("5min", 300.0)])
 def test_seconds_between_frames(tmp_path: Path, written: str, seconds: float) -> None:
     assert load(tmp_path, HEAD + f"transcribe: true\nframes: {{every: {written}}}\n").frames.every == seconds
+
+
+@pytest.mark.parametrize(("answer", "expect", "hint"), [
+    ("number", "ninety", "write it like 1234.5"), ("number", "'10,5'", "write it like 1234.5"),
+    ("money", "48.750,00 EUR", "write it like 1234.50 or 1234.50 EUR"), ("date", "1 June 2025", "like 2026-02-03"),
+])
+def test_an_expectation_that_no_answer_can_equal_is_refused(
+        tmp_path: Path, answer: str, expect: str, hint: str) -> None:
+    assert hint in refusal(tmp_path, ask(answer=answer, expect=expect))
