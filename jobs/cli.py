@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -41,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("canvass: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -71,6 +75,8 @@ def _run(job: Job, options: argparse.Namespace) -> int:
         print(line)
     if ended.interrupted:
         return INTERRUPTED
+    if ended.unfinished:
+        return 1
     counts = summary.outcomes(job, prepared.listed)
     return 1 if counts["partial"] or counts["quarantined"] else 0
 

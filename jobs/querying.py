@@ -44,10 +44,12 @@ def print_query(output: str, query: str, as_json: bool) -> None:
 
     try:
         result = connect(output).execute(query)
-        columns = [column[0] for column in result.description]
+        columns = [column[0] for column in result.description or ()]
         rows = result.fetchall()
     except duckdb.Error as error:
         raise JobError(f"sql: {error}") from error
+    if not columns:
+        raise JobError("sql: the query is empty")
     if as_json:
         for row in rows:
             print(json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False))

@@ -46,6 +46,7 @@ class Progress:
     units: int = 0
     failures: int = 0
     started: float = field(default_factory=time.monotonic)
+    unfinished: int = 0
     interrupted: bool = False
 
 
@@ -150,6 +151,7 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
             folder = Folder(prepared.setting.job.output, prepared.setting.job.checklist)  # finishes a fold cut short
             folder.add_published()
         progress.assets_done += folder.fold()
+        progress.unfinished = 0 if progress.interrupted else len(_lost(prepared))
         show(progress)
         _record(prepared.setting, started, progress)
     except (StorageError, OSError, DeltaError) as error:

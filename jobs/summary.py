@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 
@@ -18,12 +19,16 @@ def outcomes(job: Job, listed: Collection[str] | None = None) -> Counter[str]:
 
 def closing_lines(job: Job, job_file: str, progress: Progress) -> Iterator[str]:
     """The closing summary of a run."""
-    yield "Interrupted: what was answered is committed." if progress.interrupted else "Done."
-    yield from table_lines(job)
-    if progress.interrupted:
-        yield f"Next: canvass run {job_file}      # goes on where it stopped"
+    if progress.unfinished:
+        yield f"{progress.unfinished} objects are not finished: run again."
     else:
-        yield f'Next: canvass sql {job_file} "select question, value, verdict from answers where level = \'asset\'"'
+        yield "Interrupted: what was answered is committed." if progress.interrupted else "Done."
+    yield from table_lines(job)
+    command = sys.argv[0] if "/" in sys.argv[0] and sys.argv[0].endswith("canvass") else "canvass"
+    if progress.interrupted or progress.unfinished:
+        yield f"Next: {command} run {job_file}      # goes on where it stopped"
+    else:
+        yield f'Next: {command} sql {job_file} "select question, value, verdict from answers where level = \'asset\'"'
 
 
 def table_lines(job: Job) -> Iterator[str]:

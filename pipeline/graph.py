@@ -34,6 +34,7 @@ CHUNKS_AHEAD = 2
 
 # Ray 2.60 says that these will be named parameters one day; until then this is the only way to bound retries.
 warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")  # a small job has fewer shards
 
 ACTOR_CPUS, PLANNING_CPUS = 0.75, 0.25
 """Shares of a core, as Ray counts them: one actor a core leaves room for planning beside it."""

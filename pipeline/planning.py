@@ -252,4 +252,4 @@ def _shard(parts: Sequence[Part], names: Fingerprints) -> Shard:
               [(chunk.id, chunk.budget, chunk.first_s, chunk.step_s, chunk.frames, chunk.transcribe,
                 [names.questions[name] for name in chunk.questions]) for chunk in part.chunks])
              for part in parts]
-    return Shard(digest([names.engine, names.tried, named]), tuple(parts))
+    return Shard(digest([names.engine, names.asked, names.tried, named]), tuple(parts))

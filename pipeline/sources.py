@@ -78,6 +78,8 @@ def list_inputs(inputs: Iterable[str], exclude: Iterable[str] = (), limit: int |
         found = named | found
     kept = sorted((item for item in found.values() if not any(pattern.fullmatch(item.uri) for pattern in refused)),
                   key=lambda item: item.uri)
+    if not kept:
+        raise JobError(f"all {len(found)} objects that the inputs name are excluded, or lie in the output")
     return kept[:limit]
 
 

@@ -168,7 +168,8 @@ def test_listed_objects_have_their_size_and_version(corpus: Path) -> None:
 def test_exclusions_and_the_limit(corpus: Path) -> None:
     assert listed(corpus, ["**"], exclude=("sub/**", "*.txt")) == ["a.pdf", "docs/e.pdf", "documents/f.pdf"]
     assert listed(corpus, ["**"], exclude=("sub/**", "*.txt"), limit=2) == ["a.pdf", "docs/e.pdf"]
-    assert listed(corpus, ["a.pdf"], exclude=("**",)) == []
+    with pytest.raises(JobError, match="all 1 objects that the inputs name are excluded"):
+        listed(corpus, ["a.pdf"], exclude=("**",))
     assert listed(corpus, ["**"], limit=100) == listed(corpus, ["**"])
 
 

@@ -87,6 +87,24 @@ def test_a_changed_expectation_judges_again_and_asks_nothing(engine: Scripted, t
     assert [len(tables[name]) for name in ("assets", "requests", "shards")] == [2, 2, 2]
 
 
+@pytest.mark.parametrize("change", [[], [CHECKLIST[0], {"id": "new", "ask": "What else?", "answer": "text"}]],
+                         ids=["question removed", "question added"])
+def test_a_long_document_is_done_again_whole_when_its_questions_change(
+        engine: Scripted, tmp_path: Path, change: list[dict[str, Any]]) -> None:
+    (tmp_path / "in").mkdir()
+    bad_inputs.text_pdf(tmp_path / "in" / "long.pdf", 40)
+    runner = Runner(engine)
+    pages = {"id": "page", "ask": "Which page?", "answer": "number", "scope": "page", "pages": "1-3"}
+    runner(tmp_path, checklist=[*CHECKLIST, pages])
+    tables = runner(tmp_path, checklist=[*change, pages])
+    asked = len(engine.asked)
+    assert len(tables["assets"]) == 1
+    assert {row["question"] for row in tables["answers"]} == {question["id"] for question in [*change, pages]}
+    again = runner(tmp_path, checklist=[*change, pages])
+    runner.close()
+    assert (len(engine.asked), again["assets"]) == (asked, tables["assets"])
+
+
 def test_every_row_says_where_it_came_from(engine: Scripted, tmp_path: Path) -> None:
     tables = run(engine, corpus(tmp_path, "a.pdf"))
     (asset,) = tables["assets"]
