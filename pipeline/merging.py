@@ -84,7 +84,8 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
     units = parts[0]["units"]
     pages = {row["page"] for row in failures if row["page"] is not None and row["phase"] == "render"}
     lost = sum(part["units_failed"] for part in parts)
-    if parts[0]["kind"] != "video" and all(row["page"] is not None for row in failures if row["phase"] == "render"):
+    paged = all(row["page"] is not None for row in failures if row["phase"] == "render")
+    if parts[0]["kind"] != "video" and pages and paged:
         lost = min(lost, len(pages))  # a page seen by two chunks fails in both and is one page
     unseen = bool(failures) and lost >= units
     reasons = list(dict.fromkeys(row["message"] for row in failures))

@@ -43,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
     """A job over two good documents and one HTML page named .pdf, run once."""
     folder = job(tmp_path_factory.mktemp("cli"))
     bad_inputs.text_pdf(folder / "in" / "good.pdf", 2)
-    bad_inputs.text_image(folder / "in" / "scan.png", ["Due date: 3 May 2026"], (1000, 400))
+    bad_inputs.text_image(folder / "in" / "scan.png", ["Due date: 3 May 2026"], (700, 280))
     bad_inputs.wrong_content(folder / "in" / "page.pdf")
     return folder, canvass(folder, "run", "job.yaml")
 
