@@ -21,6 +21,9 @@ from pipeline.units import DocumentProbe, PageShape, PageText, UnreadableError
 MEASURED_PAGES = 8
 """Pages of a document whose text size is measured for the plan; the renderer corrects upward what they missed."""
 
+DRAWN_PAGES = 3
+"""Pages without text that are drawn to measure it: drawing costs ten times as much, and scans are much alike."""
+
 RASTER_BUDGET = 1120
 """Budget at which a page without text is drawn to tell its text size; at 560, 8 pt measures up to 30 % too large."""
 
@@ -74,13 +77,14 @@ def probe(path: str, passwords: Sequence[str], every_text: bool, measure: bool =
     count = document.page_count
     looks = min(count, MEASURED_PAGES) if measure else 0
     sample = {round(look * (count - 1) / max(1, looks - 1)) for look in range(looks)}
-    pages = [_shape(document, number, number in sample, every_text) for number in range(count)]
+    drawn: list[int] = []
+    pages = [_shape(document, number, number in sample, every_text, drawn) for number in range(count)]
     smallest = min((page.em for page in pages if page.measured and page.em), default=None)
     return DocumentProbe(tuple(page if page.measured else replace(page, em=smallest) for page in pages),
                          bool(document.is_repaired), used), []
 
 
-def _shape(document: Any, number: int, measure: bool, text: bool) -> PageShape:
+def _shape(document: Any, number: int, measure: bool, text: bool, drawn: list[int]) -> PageShape:
     try:
         page = document[number]
         width, height = page.rect.width, page.rect.height
@@ -94,7 +98,10 @@ def _shape(document: Any, number: int, measure: bool, text: bool) -> PageShape:
             return PageShape(width, height, measured=False, text_bytes=size)
         listed = page.get_displaylist()
         em = _words(page, listed)[1]
+        if em is None and len(drawn) >= DRAWN_PAGES:
+            return PageShape(width, height, measured=False, text_bytes=size)
         if em is None:
+            drawn.append(number)
             target = image_size(width, height, RASTER_BUDGET)
             em = raster_em(_draw(page, listed, target, pymupdf.csGRAY)[:, :, 0])
             em = em and em * width / target[0]

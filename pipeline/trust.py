@@ -28,8 +28,11 @@ cipher near the share of words that happen to hold one of the five or six letter
 LEAST_CONTRAST = 16
 """Difference of two samples, of 255, from which something is drawn between them."""
 
-ACROSS, DOWN = np.linspace(0.02, 0.98, 24), np.linspace(0.2, 0.8, 7)
-"""Where in a word's box it is sampled: finer than a stroke is thick at the smallest legible size."""
+JUDGED_HEIGHT = 8
+"""Height of a word in px below which its strokes may fall between the samples, so that it passes for seen."""
+
+ACROSS, DOWN = np.linspace(0.03, 0.97, 16), np.linspace(0.4, 0.75, 3)
+"""Where in a word's box it is sampled: across the letters, at three heights of theirs."""
 
 MIN_WORDS = 20
 """Words below which no share is told from a page."""
@@ -45,7 +48,8 @@ def visible(boxes: npt.NDArray[np.float32], pixels: Pixels) -> npt.NDArray[np.bo
     columns = ((x0 + (x1 - x0) * ACROSS) * (width - 1)).astype(np.intp)
     lines = ((y0 + (y1 - y0) * DOWN) * (height - 1)).astype(np.intp)
     samples = pixels[lines[:, :, None], columns[:, None, :], 1]
-    return np.asarray(np.ptp(samples, axis=(1, 2)) >= LEAST_CONTRAST)
+    too_small = (boxes[:, 3] - boxes[:, 1]) * height < JUDGED_HEIGHT
+    return np.asarray((np.ptp(samples, axis=(1, 2)) >= LEAST_CONTRAST) | too_small)
 
 
 def distrust(texts: Sequence[str], scan_layer: bool, seen: int) -> str | None:

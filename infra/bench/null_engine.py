@@ -78,6 +78,6 @@ def run_on_ray(inputs: Path, output: Path, workers: int, chosen: EngineChoice) -
 
     setting = setting_of(inputs, output, workers, chosen)
     found = list_inputs(setting.job.inputs)
-    ended = run(Prepared(setting, chosen, found, 0, Folder(str(output), ())), lambda _: None)
+    ended = run(Prepared(setting, chosen, found, 0, frozenset(), Folder(str(output), ())), lambda _: None)
     if ended.failures or ended.assets_done != len(found):
         sys.exit(f"the run went wrong: {ended}")
