@@ -170,6 +170,7 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         slot, new = slots.fill(pixels) if pixels else (0, None)
         _send(sock, (result, error, slot, [image.shape for image in pixels]), new)
+        result, pixels = None, []  # waiting for the next call holds none of the last one's frames
 
 
 if __name__ == "__main__":
