@@ -196,3 +196,8 @@ def test_a_shard_is_named_by_its_engine_and_all_that_is_asked_but_not_by_how_it_
 def test_a_shards_name_is_stable_between_processes() -> None:
     """A change here asks every corpus again: raise PLANNER_VERSION with it."""
     assert [shard.id for shard in shards_of([whole("a", [1, 2])])] == ["534e33c03e56414e06047b91875f8fbf"]
+
+
+def test_a_video_that_claims_to_last_for_ages_is_refused_before_it_is_planned() -> None:
+    with pytest.raises(UnreadableError, match=r"claims to last 1000000000000 s, over 1,000,000 samples"):
+        plan_video(VideoProbe(1e12, 640, 480), job({}), LIMITS)
