@@ -47,10 +47,10 @@ def common_columns(part: Part, setting: Setting, shard_id: str) -> dict[str, Any
 
 
 def add_failure(rows: Rows, common: Mapping[str, Any], phase: str, error: UnreadableError, page: int | None = None,
-                time_s: float | None = None, attempts: int = 1) -> None:
+                time_s: float | None = None) -> None:
     """Record a failure, whose message names what to do."""
     rows.add("failures", common, page=page, time_s=time_s, phase=phase, category=error.category,
-             retryable=error.category in RETRYABLE, message=error.message, attempts=attempts)
+             retryable=error.category in RETRYABLE, message=error.message)
 
 
 def add_failed_units(rows: Rows, common: Mapping[str, Any], failed: Iterable[FailedUnit]) -> None:

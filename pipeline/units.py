@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from model_actors.engine import Words
 
-RETRYABLE = frozenset({"timeout", "memory", "crash", "storage", "engine"})
+RETRYABLE = frozenset({"timeout", "memory", "crash", "storage"})
 """Categories of failure that another try, on another machine or with other limits, may pass."""
 
 

@@ -23,7 +23,8 @@ def columns(question: Question, value: str, currency: str | None = None) -> dict
     """The typed columns of the answers table for a canonical value: value, number, currency, date.
 
     Canonical are: `yes` or `no`; a label; a plain decimal like 1234.56; an ISO date; JSON for lists and schemas; any
-    text else. Raises InvalidValueError where the value is not of the question's type.
+    text else. Raises InvalidValueError where the value is not of the question's type; the items of a list and an
+    object's agreement with its schema are not looked at.
     """
     kind = question.answer.type
     row: dict[str, Any] = {"value": value, "number": None, "currency": None, "date": None}

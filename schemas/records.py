@@ -130,11 +130,10 @@ TABLES: dict[str, pa.Schema] = {
     ),
     "failures": _schema(
         ASSET, VERSION, PAGE, TIME,
-        _field("phase", TEXT, "list, probe, render, ask, or publish", True),
+        _field("phase", TEXT, "probe, render or ask", True),
         _field("category", TEXT, "What kind of failure: encrypted, damaged, empty, timeout, memory, crash, ...", True),
         _field("retryable", pa.bool_(), "Whether another try may pass", True),
         _field("message", TEXT, "What happened and what to do", True),
-        _field("attempts", pa.int32(), "How often it was tried", True),
         FINGERPRINT, RUN, SHARD,
     ),
     "requests": _schema(

@@ -58,7 +58,7 @@ def publish_one(output: str, rows: Rows, shard_id: str = "s", fingerprint: str =
 
 def row_of(shard_id: str, message: str) -> dict[str, Any]:
     return {"asset": "a", "version": "v", "page": 1, "time_s": None, "phase": "ask", "category": "timeout",
-            "retryable": True, "message": message, "attempts": 2, "fingerprint": "f", "run_id": "r",
+            "retryable": True, "message": message, "fingerprint": "f", "run_id": "r",
             "shard_id": shard_id}
 
 
