@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from model_actors.engine import Engine, EngineError
 
-Work = Callable[[bytes, Engine], Awaitable[dict[str, Any]]]
+Work = Callable[[bytes], Awaitable[dict[str, Any]]]
 
 
 class EngineActor:
@@ -23,9 +23,9 @@ class EngineActor:
     is slow. A broken engine ends the process; Ray starts it again and retries the shard, a bounded number of times.
     """
 
-    def __init__(self, build: Callable[[], Engine], make_work: Callable[[], Work]) -> None:
+    def __init__(self, build: Callable[[], Engine], make_work: Callable[[Engine], Work]) -> None:
         self._engine = build()
-        self._work = make_work()
+        self._work = make_work(self._engine)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="engine", daemon=True).start()
 
@@ -42,4 +42,4 @@ class EngineActor:
             os._exit(1)
 
     async def _in_loop(self, shard: bytes) -> dict[str, Any]:
-        return await self._work(shard, self._engine)
+        return await self._work(shard)

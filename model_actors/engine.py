@@ -30,7 +30,9 @@ class Words:
         return len(self.texts)
 
     def only(self, kept: npt.NDArray[np.intp]) -> Words:
-        """The words at these indices."""
+        """The words at these indices, which are in order."""
+        if len(kept) == len(self):
+            return self
         return Words([self.texts[index] for index in kept], self.boxes[kept], self.confidences[kept], self.lines[kept])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import pickle
 import warnings
@@ -28,9 +27,6 @@ from schemas.job import Job
 
 ASSETS_A_TASK = 64
 """Assets that one planning task probes: enough to pay for its start, few enough to spread."""
-
-CHUNKS_AHEAD = 2
-"""Chunks that one actor has drawn and not yet answered."""
 
 # Ray 2.60 says that these will be named parameters one day; until then this is the only way to bound retries.
 warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
@@ -92,13 +88,12 @@ def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers
         yield Receipt(**row)
 
 
-def _make_work(setting: Setting) -> Callable[[bytes, Engine], Awaitable[dict[str, Any]]]:
-    helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
-    ahead = asyncio.Semaphore(CHUNKS_AHEAD)
+def _make_work(setting: Setting, engine: Engine) -> Callable[[bytes], Awaitable[dict[str, Any]]]:
+    bench = Bench(engine, Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb))
 
-    async def do(pickled: bytes, engine: Engine) -> dict[str, Any]:
+    async def do(pickled: bytes) -> dict[str, Any]:
         shard: Shard = pickle.loads(pickled)
-        return asdict(await work(shard, setting, Bench(engine, helpers, ahead)))
+        return asdict(await work(shard, setting, bench))
 
     return do
 

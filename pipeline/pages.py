@@ -18,7 +18,7 @@ from pipeline import trust
 from pipeline.legibility import raster_em, words_em
 from pipeline.units import DocumentProbe, PageShape, PageText, UnreadableError
 
-MEASURED_PAGES = 8
+MEASURED_PAGES = 5
 """Pages of a document whose text size is measured for the plan; the renderer corrects upward what they missed."""
 
 DRAWN_PAGES = 3
@@ -32,6 +32,7 @@ WHOLE_PAGE = 0.8
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
+pymupdf.TOOLS.set_icc(False)  # device colours come out the same, a tenth sooner; calibrated ones are approximated
 FLAW = re.compile(r"^(?!.*page tree).*(?:error:|is not a stream)")
 """Warnings of MuPDF that tell of something left out of a page; the others tell of other pages or of what it mended."""
 
@@ -185,17 +186,19 @@ def _words(page: Any, listed: Any) -> tuple[Words, float | None]:
         every = page.get_text("words")
     else:
         every = pymupdf.TextPage(listed.get_textpage(pymupdf.TEXTFLAGS_WORDS)).extractWORDS()
-    found = [word for word in every if word[4].strip()]
-    boxes = np.array([word[:4] for word in found], np.float32).reshape(-1, 4)
-    texts = [word[4] for word in found]
+    columns = list(zip(*every, strict=True)) or [()] * 8
+    if not all(map(str.strip, columns[4])):
+        columns = list(zip(*(word for word in every if word[4].strip()), strict=True)) or [()] * 8
+    x0, y0, x1, y1, texts, blocks, rows, _ = columns
+    boxes = np.array([x0, y0, x1, y1], np.float32).T
     em = words_em(texts, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    places = np.array([word[5:7] for word in found], np.int32).reshape(-1, 2)
-    steps = np.any(places[1:] != places[:-1], axis=1)
-    lines = np.concatenate([[0], np.cumsum(steps)]).astype(np.int32)[: len(found)]
+    places = np.array([blocks, rows], np.int32)
+    steps = np.any(places[:, 1:] != places[:, :-1], axis=0)
+    lines = np.concatenate([[0], np.cumsum(steps)]).astype(np.int32)[: len(texts)]
     inside = np.clip(_as_shown(page, boxes), 0, 1).astype(np.float32)
     shown = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])  # the rest was cropped away
-    return Words([text for text, kept in zip(texts, shown, strict=True) if kept], inside[shown],
-                 np.ones(int(shown.sum()), np.float32), lines[shown]), em
+    words = Words(list(texts), inside, np.ones(len(texts), np.float32), lines)
+    return words.only(np.flatnonzero(shown)), em
 
 
 def _as_shown(page: Any, boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -16,41 +16,52 @@ import numpy as np
 from model_actors.engine import Pixels
 
 
+class Slot:
+    """A memory file on the child's side; `grown` where the parent must map it anew."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.descriptor = os.memfd_create("canvass-pixels")
+        self.size = self.used = 0
+        self.grown = False
+        self._memory: mmap.mmap | None = None
+
+    def add(self, pixels: Sequence[Pixels]) -> None:
+        """Copy arrays behind those that it holds, one after another."""
+        total = self.used + sum(image.nbytes for image in pixels)
+        if total > self.size or self._memory is None:
+            self.size = max(total, 2 * self.size)
+            os.ftruncate(self.descriptor, self.size)
+            self._memory = mmap.mmap(self.descriptor, self.size)
+            self.grown = True
+        whole = np.frombuffer(self._memory, np.uint8)
+        for image in pixels:
+            whole[self.used : self.used + image.nbytes].reshape(image.shape)[...] = image
+            self.used += image.nbytes
+
+
 class Lender:
-    """The child's side. A slot is a memory file; as many exist as were ever lent at one time."""
+    """The child's side. As many slots exist as were ever lent at one time."""
 
     def __init__(self) -> None:
-        self._files: list[tuple[int, mmap.mmap]] = []
+        self._slots: list[Slot] = []
         self._free: list[int] = []
 
-    def take_back(self, slots: Sequence[int]) -> None:
+    def take_back(self, numbers: Sequence[int]) -> None:
         """The parent has let go of these."""
-        self._free += slots
+        self._free += numbers
 
-    def fill(self, pixels: Sequence[Pixels]) -> tuple[int, int | None]:
-        """Copy arrays one after another into a free slot; its number, and a descriptor where the parent must map it."""
-        total = sum(image.nbytes for image in pixels)
-        slot = max(self._free, key=lambda number: len(self._files[number][1]), default=None)
-        descriptor = None
-        if slot is None:
-            slot, descriptor = len(self._files), os.memfd_create("canvass-pixels")
-            self._files.append(self._sized(descriptor, total))
+    def lend(self) -> Slot:
+        """An empty slot, the largest that is free."""
+        if self._free:
+            number = max(self._free, key=lambda free: self._slots[free].size)
+            self._free.remove(number)
         else:
-            self._free.remove(slot)
-            if len(self._files[slot][1]) < total:
-                descriptor = self._files[slot][0]
-                self._files[slot] = self._sized(descriptor, total)
-        whole = np.frombuffer(self._files[slot][1], np.uint8)
-        offset = 0
-        for image in pixels:
-            whole[offset : offset + image.nbytes].reshape(image.shape)[...] = image
-            offset += image.nbytes
-        return slot, descriptor
-
-    @staticmethod
-    def _sized(descriptor: int, total: int) -> tuple[int, mmap.mmap]:
-        os.ftruncate(descriptor, total)
-        return descriptor, mmap.mmap(descriptor, total)
+            number = len(self._slots)
+            self._slots.append(Slot(number))
+        slot = self._slots[number]
+        slot.used, slot.grown = 0, False
+        return slot
 
 
 class Borrower:

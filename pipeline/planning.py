@@ -38,7 +38,7 @@ MAX_SAMPLES = 1_000_000
 FRAME_BUDGET = 280
 """Budget of a video frame: a 16:9 frame is drawn at 1056 x 576 px."""
 
-SHARD_SECONDS = 5.0
+SHARD_SECONDS = 10.0
 """Expected engine time after which a shard is full."""
 
 MAX_SHARD_ASSETS = 64

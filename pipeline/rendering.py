@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any
 from model_actors.budgets import image_size, image_tokens
 from model_actors.engine import Limits, Pixels, View
 from pipeline import storage
-from pipeline.helper import Helper
+from pipeline.helper import Helper, Outcome
 from pipeline.legibility import choose_budget
 from pipeline.planning import Chunk, Part
 from pipeline.units import FrameTimes, PageText, UnreadableError
 from schemas.job import Job
+
+MOST_TOGETHER = 32
+"""Pages at most that are drawn together."""
 
 
 class Helpers:
@@ -34,6 +38,14 @@ class Helpers:
         helper = self._idle.get()
         try:
             return helper.call(function, *args)
+        finally:
+            self._idle.put(helper)
+
+    def call_some(self, function: str, calls: Sequence[tuple[Any, ...]]) -> list[Outcome]:
+        """The outcomes of the first of these calls and of some after it (see Helper.call_some); waits for a helper."""
+        helper = self._idle.get()
+        try:
+            return helper.call_some(function, calls)
         finally:
             self._idle.put(helper)
 
@@ -82,40 +94,70 @@ class Rendered:
     rungs: tuple[str, ...] = ()
 
 
-def render(chunk: Chunk, part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -> Rendered:
-    """Draw every unit of a chunk straight at its size; never raises for a unit that fails."""
-    if chunk.frames:
-        return _frames(chunk, part, path, helpers)
+def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) \
+        -> list[Rendered]:
+    """Draw every unit of the first chunk straight at its size, and the next chunks of one page that come along cheaply.
+
+    Never raises for a unit that fails.
+    """
+    first = chunks[0]
+    if first.frames:
+        return [_frames(first, part, path, helpers)]
+    if len(first.pages) > 1:
+        pages: list[_Page] = []
+        while len(pages) < len(first.pages):
+            pages += _draw(list(zip(first.pages, first.sizes, strict=True))[len(pages):], part, path, job, helpers)
+        return [_rendered(pages, first.budget)]
+    alike = list(itertools.takewhile(lambda chunk: len(chunk.pages) == 1, chunks[:MOST_TOGETHER]))
+    drawn = _draw([(chunk.pages[0], chunk.sizes[0]) for chunk in alike], part, path, job, helpers)
+    return [_enlarged(page, chunk, part, path, job, limits, helpers) for page, chunk in zip(drawn, alike, strict=False)]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page that was drawn, or failed."""
+
+    number: int
+    outcome: Outcome
+
+
+def _draw(pages: Sequence[tuple[int, tuple[int, int]]], part: Part, path: str, job: Job, helpers: Helpers) \
+        -> list[_Page]:
+    """The first of these pages (number, size), and as many after it as come along cheaply."""
+    if part.kind.name == "image":
+        outcomes = helpers.call_some("pipeline.images:render", [(path, number, size) for number, size in pages])
+    else:
+        passwords = [part.password] if part.password else []
+        outcomes = helpers.call_some("pipeline.pages:render", [
+            (path, passwords, number, size, job.page_text == "layer") for number, size in pages])
+    return [_Page(number, outcome) for (number, _), outcome in zip(pages, outcomes, strict=False)]
+
+
+def _rendered(pages: Iterable[_Page], budget: int, rungs: tuple[str, ...] = ()) -> Rendered:
     views, failed = [], []
-    budget = chunk.budget
-    rungs: tuple[str, ...] = ()
-    for number, size in zip(chunk.pages, chunk.sizes, strict=True):
-        try:
-            (text, flaw), drawn = _page(part, path, job, number, size, helpers)
-            if len(chunk.pages) == 1 and text is not None:
-                better = _legible(chunk, text, job, limits)
-                if better:
-                    budget, rungs = better, ("legibility",)
-                    _, drawn = _page(part, path, job, number, image_size(
-                        text.shape.width, text.shape.height, better), helpers)
-        except UnreadableError as error:
-            failed.append(FailedUnit(error, page=number))
+    for page in pages:
+        if isinstance(page.outcome, UnreadableError):
+            failed.append(FailedUnit(page.outcome, page=page.number))
             continue
+        (text, flaw), pixels = page.outcome
         if flaw:
-            failed.append(FailedUnit(UnreadableError("damaged", f"not all of the page could be drawn ({flaw}); "
-                                                     "open it in a viewer and save it again"), page=number, units=0))
+            failed.append(FailedUnit(UnreadableError("damaged", f"not all of the page could be drawn ({flaw}); open it "
+                                                     "in a viewer and save it again"), page=page.number, units=0))
         trusted = text is not None and text.distrust is None
         note = text.distrust if text is not None and len(text.words) else None
-        views.append(View(drawn[0], page=number, words=text.words if text is not None and trusted else None, note=note))
+        views.append(View(pixels[0], page=page.number, words=text.words if trusted else None, note=note))
     return Rendered(tuple(views), tuple(failed), budget, rungs)
 
 
-def _page(part: Part, path: str, job: Job, number: int, size: tuple[int, int], helpers: Helpers) \
-        -> tuple[tuple[PageText | None, str | None], list[Pixels]]:
-    if part.kind.name == "image":
-        return helpers.call("pipeline.images:render", path, number, size)
-    passwords = [part.password] if part.password else []
-    return helpers.call("pipeline.pages:render", path, passwords, number, size, job.page_text == "layer")
+def _enlarged(page: _Page, chunk: Chunk, part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -> Rendered:
+    """A chunk of one page; drawn again where its own words turn out too small for the plan's budget."""
+    if not isinstance(page.outcome, UnreadableError):
+        (text, _), _ = page.outcome
+        better = None if text is None else _legible(chunk, text, job, limits)
+        if better:
+            size = image_size(text.shape.width, text.shape.height, better)
+            return _rendered(_draw([(page.number, size)], part, path, job, helpers), better, ("legibility",))
+    return _rendered([page], chunk.budget)
 
 
 def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | None:

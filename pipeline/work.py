@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from model_actors.engine import Engine
@@ -16,6 +16,9 @@ from pipeline.planning import Chunk, Part, Shard
 from pipeline.publishing import PART_COLUMNS, Published, ShardObject, publish
 from pipeline.rendering import Helpers, Rendered, local_copy, render
 from pipeline.units import UnreadableError
+
+BATCHES_AHEAD = 2
+"""Batches of chunks that one actor has drawn and not yet answered."""
 
 PARTS_AT_ONCE = 2
 """Small assets of one shard that are worked on at a time."""
@@ -33,11 +36,16 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Bench:
-    """What one actor brings to every shard; `ahead` bounds the chunks that are drawn and not yet answered."""
+    """What one actor brings to every shard.
+
+    `ahead` bounds the batches that are drawn and not yet answered. `drawing` lets one part be drawn at a time: two
+    documents in turns push each other's glyphs out of the reader's caches.
+    """
 
     engine: Engine
     helpers: Helpers
-    ahead: asyncio.Semaphore
+    ahead: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_AHEAD))
+    drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
@@ -97,19 +105,33 @@ def add_ledger_row(part: Part, lost: int, setting: Setting, common: dict[str, An
 async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common: dict[str, Any], rows: Rows) -> int:
     """Draw and ask all chunks of a part; the number of distinct units that could not be seen."""
     lost: dict[tuple[int | None, float | None], int] = {}
+    waiting = list(part.chunks)
+    asking: list[asyncio.Task[None]] = []
 
-    async def one(chunk: Chunk) -> None:
-        async with bench.ahead:
+    async def ask_about(drawn: list[tuple[Chunk, Rendered]], seconds: float) -> None:
+        try:
+            await asyncio.gather(*(ask(chunk, rendered, seconds, bench.engine, setting, common, rows)
+                                   for chunk, rendered in drawn if rendered.views))
+        finally:
+            bench.ahead.release()
+
+    async with bench.drawing:
+        while waiting:
+            await bench.ahead.acquire()
             started = time.monotonic()
-            rendered: Rendered = await asyncio.to_thread(
-                render, chunk, part, path, setting.job, bench.engine.limits(), bench.helpers)
-            new = [unit for unit in rendered.failed if (unit.page, unit.time_s) not in lost]
+            try:
+                drawn = await asyncio.to_thread(render, waiting, part, path, setting.job, bench.engine.limits(),
+                                                bench.helpers)
+            except BaseException:
+                bench.ahead.release()
+                raise
+            new = [unit for rendered in drawn for unit in rendered.failed if (unit.page, unit.time_s) not in lost]
             add_failed_units(rows, common, new)
             lost.update({(unit.page, unit.time_s): unit.units for unit in new})
-            if rendered.views:
-                await ask(chunk, rendered, time.monotonic() - started, bench.engine, setting, common, rows)
-
-    await asyncio.gather(*(one(chunk) for chunk in part.chunks))
+            seconds = (time.monotonic() - started) / len(drawn)
+            asking.append(asyncio.create_task(ask_about(list(zip(waiting, drawn, strict=False)), seconds)))
+            del waiting[: len(drawn)]
+    await asyncio.gather(*asking)
     return sum(lost.values())
 
 

@@ -35,7 +35,7 @@ class Runner:
         shards = list(plan_assets(prepared.todo, job, prepared.choice.limits, prepared.setting.names, helpers))
 
         async def ask_all() -> None:
-            bench = Bench(self._engine, helpers, asyncio.Semaphore(2))
+            bench = Bench(self._engine, helpers)
             for shard in shards:
                 receipt = await work(shard, prepared.setting, bench)
                 prepared.folder.add(Published(prepared.setting.names.engine, receipt.shard_id), receipt.parts)

@@ -143,7 +143,7 @@ def _without_ray(source: Path, output: Path, echo: bool) -> None:
         return await asyncio.gather(*(work(shard, setting, bench) for shard in islice(shards, 2)))
 
     async def everything() -> None:
-        bench = Bench(chosen.build(), helpers, asyncio.Semaphore(2))
+        bench = Bench(chosen.build(), helpers)
         while receipts := await two(bench):
             for receipt in receipts:
                 if receipt.failures:

@@ -136,6 +136,30 @@ def test_arrays_come_back_exactly_and_stay_when_the_next_ones_come(helper: Helpe
         assert all(np.array_equal(image, other) for image, other in zip(images, wanted, strict=True))
 
 
+def test_several_calls_come_back_in_order_each_with_its_own_outcome_and_arrays(helper: Helper) -> None:
+    calls = [(1, (5, 5, 3)), (2, "not a shape"), (3, (7, 2, 3), (9, 4, 3))]
+    outcomes: list[Any] = []
+    while len(outcomes) < len(calls):
+        outcomes += helper.call_some("helper_calls:pictures", calls[len(outcomes) :])
+    (_, first), error, (_, third) = outcomes
+    assert np.array_equal(first[0], helper_calls.pictures(*calls[0])[1][0])
+    assert error.category == "damaged"
+    for image, expected in zip(third, helper_calls.pictures(*calls[2])[1], strict=True):
+        assert np.array_equal(image, expected)
+
+
+def test_slow_calls_come_back_one_at_a_time(helper: Helper) -> None:
+    assert helper.call_some("helper_calls:sleep", [(0.2,), (0.2,)]) == [(None, [])]
+
+
+def test_a_call_that_kills_its_process_takes_no_other_with_it(helper: Helper) -> None:
+    assert len(helper.call_some("helper_calls:die_if", [(False,), (True,), (False,)])) == 1
+    [dead] = helper.call_some("helper_calls:die_if", [(True,), (False,)])
+    assert isinstance(dead, UnreadableError)
+    assert dead.category == "crash"
+    assert helper.call_some("helper_calls:die_if", [(False,), (False,)]) == [(False, []), (False, [])]
+
+
 def test_arguments_and_results_of_many_megabytes_pass(helper: Helper) -> None:
     body = bytes(range(256)) * 40_000
     assert helper.call("helper_calls:echo", body) == ((body,), [])

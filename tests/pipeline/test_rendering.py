@@ -36,8 +36,14 @@ def job(**settings: Any) -> Job:
 
 def drawn(path: Path, job: Job, helpers: Helpers, limits: Limits = LIMITS) -> list[tuple[Part, Chunk, Rendered]]:
     """Everything a file is cut into, drawn."""
-    return [(part, chunk, render(chunk, part, str(path), job, limits, helpers))
-            for part in plan_asset(storage.stat(str(path)), job, limits, helpers) for chunk in part.chunks]
+    done: list[tuple[Part, Chunk, Rendered]] = []
+    for part in plan_asset(storage.stat(str(path)), job, limits, helpers):
+        waiting = list(part.chunks)
+        while waiting:
+            some = render(waiting, part, str(path), job, limits, helpers)
+            done += [(part, chunk, rendered) for chunk, rendered in zip(waiting, some, strict=False)]
+            del waiting[: len(some)]
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +128,17 @@ def test_a_page_that_another_file_was_drawn_between_is_drawn_the_same(tmp_path: 
     assert first.words is not None
     assert again.words is not None
     assert first.words.texts == again.words.texts
+
+
+def test_pages_that_are_asked_alone_are_drawn_together_and_those_asked_as_one_come_whole(
+        tmp_path: Path, helpers: Helpers) -> None:
+    bad_inputs.text_pdf(tmp_path / "page.pdf", 6)
+    whole = {"id": "total", "ask": "What is the total?", "answer": {"type": "number"}}
+    both = job(checklist=[whole])
+    [part] = plan_asset(storage.stat(str(tmp_path / "page.pdf")), both, LIMITS, helpers)
+    [together] = [chunk for chunk in part.chunks if len(chunk.pages) > 1]
+    [rendered] = render([together], part, str(tmp_path / "page.pdf"), both, LIMITS, helpers)
+    assert [view.page for view in rendered.views] == [1, 2, 3, 4, 5, 6]
+    singles = [chunk for chunk in part.chunks if len(chunk.pages) == 1]
+    some = render([*singles[:2], together], part, str(tmp_path / "page.pdf"), both, LIMITS, helpers)
+    assert [[view.page for view in each.views] for each in some] == [[1], [2]]
