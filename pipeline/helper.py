@@ -188,15 +188,14 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             result, error, pixels = _outcome(known[name], args, memory_mb)
             done.append((result, error, [image.shape for image in pixels]))
-            if pixels:
+            pixels.reverse()
+            while pixels:  # each is let go at once: the next one, or the next call, finds its memory warm
                 slot = slot or slots.lend()
-                slot.add(pixels)  # at once, so that the next call finds the memory of these warm and free
-            del pixels
+                slot.add(pixels.pop())
             if time.monotonic() - started > BATCH_SECONDS:
                 break
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(sock, (done, slot and slot.number), slot.descriptor if slot and slot.grown else None)
-        del done, result
 
 
 def _outcome(function: Callable[..., tuple[Any, list[Pixels]]], args: tuple[Any, ...], memory_mb: int) \

@@ -26,18 +26,16 @@ class Slot:
         self.grown = False
         self._memory: mmap.mmap | None = None
 
-    def add(self, pixels: Sequence[Pixels]) -> None:
-        """Copy arrays behind those that it holds, one after another."""
-        total = self.used + sum(image.nbytes for image in pixels)
+    def add(self, image: Pixels) -> None:
+        """Copy an array behind those that it holds."""
+        total = self.used + image.nbytes
         if total > self.size or self._memory is None:
             self.size = max(total, 2 * self.size)
             os.ftruncate(self.descriptor, self.size)
             self._memory = mmap.mmap(self.descriptor, self.size)
             self.grown = True
-        whole = np.frombuffer(self._memory, np.uint8)
-        for image in pixels:
-            whole[self.used : self.used + image.nbytes].reshape(image.shape)[...] = image
-            self.used += image.nbytes
+        np.frombuffer(self._memory, np.uint8)[self.used : total].reshape(image.shape)[...] = image
+        self.used = total
 
 
 class Lender:

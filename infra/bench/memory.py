@@ -3,7 +3,8 @@
 Every input is planned, worked on and folded by itself with an engine that answers nothing, in a process tree whose
 memory is the sum of the proportional set sizes, read each 100 ms (process_tree.py says how). Ray's own daemons are
 given apart. The figure is the largest peak over the smallest, for PDFs of 100, 1,000 and 10,000 pages and for videos
-of 1 and 60 minutes; flat is a ratio near 1. Without --ray the shards of a plan are done one after another, two at a
+of 1, 2 and 60 minutes (one of a minute is a single window of frames; of all others two are under way);
+flat is a ratio near 1. Without --ray the shards of a plan are done one after another, two at a
 time, in one process with one helper.
 """
 
@@ -38,7 +39,7 @@ def main() -> None:
         mode, echo, source, output = options.work
         (_with_ray if mode == "ray" else _without_ray)(Path(source), Path(output), echo == "echo")
         return
-    pages, minutes = ([20, 200], [1, 2]) if options.quick else ([100, 1000, 10_000], [1, 60])
+    pages, minutes = ([20, 200], [1, 2]) if options.quick else ([100, 1000, 10_000], [1, 2, 60])
     mode, echo = "ray" if options.ray else "plain", "echo" if options.echo else "silent"
     figures: dict[str, Any] = {"mode": mode, "engine": echo, "target": TARGET}
     with tempfile.TemporaryDirectory(prefix="canvass-bench-") as temporary:

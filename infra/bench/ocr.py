@@ -166,7 +166,7 @@ def _draw(page: Any) -> Picture:
     from pipeline import pages
 
     size = image_size(page.rect.width, page.rect.height, 1120)
-    return np.array(pages._draw(page, size, pymupdf.csRGB))
+    return np.array(pages._draw(page, page.get_displaylist(), size, pymupdf.csRGB))
 
 
 def _scan(picture: Picture, seed: int) -> Picture:
