@@ -10,7 +10,7 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -69,7 +69,7 @@ def prepare(job: Job, limit: int | None, write: bool = True) -> Prepared:
 
     Raises JobError where the job itself is wrong: inputs, output, or a checklist that fits no context.
     """
-    choice = choose(job.engine)
+    choice = choose(job)
     check_job(job, choice.limits)
     names = of_job(job, choice)
     setting = Setting(job, f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}", names)
@@ -103,8 +103,8 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def ray_session() -> Iterator[int]:
-    """Ray on this machine, or the cluster that RAY_ADDRESS names; yields the number of CPUs."""
+def ray_session() -> Iterator[dict[str, float]]:
+    """Ray on this machine, or the cluster that RAY_ADDRESS names; yields what it has, by kind (CPU, GPU)."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its errors are in Ray's own logs, and ours are rows
@@ -121,7 +121,7 @@ def ray_session() -> Iterator[int]:
         with _quiet_stderr():
             ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **options)
     try:
-        yield int(ray.cluster_resources().get("CPU", 1))
+        yield ray.cluster_resources()
     finally:
         if ours:
             ray.shutdown()
@@ -139,11 +139,11 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
     try:
         try:
             if prepared.todo:
-                with ray_session() as cpus:
-                    _fan_out(prepared, prepared.todo, cpus, progress, show)
+                with ray_session() as resources:
+                    _fan_out(prepared, prepared.todo, resources, progress, show)
                     progress.assets_done += folder.fold()
                     if lost := _lost(prepared):
-                        _fan_out(prepared, lost, cpus, progress, show, alone=True)
+                        _fan_out(prepared, lost, resources, progress, show, alone=True)
                         progress.assets_done += folder.fold()
                 _account_for_the_lost(prepared, progress)
         except KeyboardInterrupt:
@@ -165,14 +165,15 @@ def _lost(prepared: Prepared) -> list[StoredObject]:
     return [item for item in prepared.todo if not prepared.folder.is_done(item, prepared.setting.names)]
 
 
-def _fan_out(prepared: Prepared, assets: Sequence[StoredObject], cpus: int, progress: Progress,
-             show: Callable[[Progress], None], alone: bool = False) -> None:
+def _fan_out(prepared: Prepared, assets: Sequence[StoredObject], resources: Mapping[str, float],
+             progress: Progress, show: Callable[[Progress], None], alone: bool = False) -> None:
     from pipeline import graph
 
     assert prepared.folder is not None
     setting = prepared.setting
     planned = graph.plan_shards(assets, setting, prepared.choice.limits, prepared.folder.waiting, alone)
-    workers = setting.job.engine.workers or max(1, cpus)
+    kind = "GPU" if prepared.choice.gpus else "CPU"
+    workers = setting.job.engine.workers or max(1, int(resources.get(kind, 1)))
     last_fold = time.monotonic()
     for receipt in graph.run_shards(planned, setting, prepared.choice, workers, alone):
         prepared.folder.add(graph.published_name(setting, receipt), receipt.parts)

@@ -79,7 +79,7 @@ def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers
     at_once, in_flight = (1, 1) if alone else (choice.shards_at_once, 2 * choice.shards_at_once)
     receipts = planned.map_batches(
         EngineActor, fn_constructor_args=(choice.build, functools.partial(_make_work, setting)),
-        batch_size=1, batch_format="pyarrow", num_cpus=ACTOR_CPUS,
+        batch_size=1, batch_format="pyarrow", num_cpus=ACTOR_CPUS, num_gpus=choice.gpus or None,
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=in_flight,
                                   max_concurrent_calls_per_actor=at_once,
                                   enable_true_multi_threading=True),

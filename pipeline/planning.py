@@ -5,11 +5,11 @@ Everything here is deterministic, so that a run that resumes plans the same shar
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from model_actors import canvas
 from model_actors.budgets import image_size, image_tokens, text_tokens
 from model_actors.engine import Limits
 from pipeline.fingerprints import Fingerprints, digest
@@ -17,14 +17,14 @@ from pipeline.legibility import choose_budget
 from pipeline.sources import Kind
 from pipeline.storage import StoredObject
 from pipeline.units import DocumentProbe, PageShape, UnreadableError, VideoProbe
-from schemas.checklist import Event, JsonSchema, Label, Question, select_pages
+from schemas.checklist import Event, Question, select_pages
 from schemas.job import Job, JobError
 
-PROMPT_TOKENS = 256
-"""Tokens reserved for what stands around the question texts: chat template, roles, the form's own words."""
+PROMPT_TOKENS = 512
+"""Tokens reserved for what stands around the question texts: chat template, roles, the words of the tasks."""
 
-QUESTION_TOKENS = 32
-"""Tokens reserved for the marks around each question."""
+QUESTION_TOKENS = 8
+"""Tokens reserved for the number of each question."""
 
 STAMP_TOKENS = 24
 """Tokens reserved for the page number or timestamp before each image."""
@@ -99,10 +99,7 @@ class Shard:
 
 def question_tokens(question: Question) -> int:
     """An upper bound of the prompt tokens of one question."""
-    labels = question.answer.labels if isinstance(question.answer, Label) else ()
-    schema = [json.dumps(question.answer.definition)] if isinstance(question.answer, JsonSchema) else []
-    texts = (question.id, question.ask, *question.look_for, *labels, *schema)
-    return QUESTION_TOKENS + sum(text_tokens(text) + 2 for text in texts)
+    return QUESTION_TOKENS + text_tokens(canvas.line(question))
 
 
 def check_job(job: Job, limits: Limits) -> None:

@@ -42,11 +42,49 @@ class Limits(Strict):
     memory_mb: int = Field(default=4096, ge=512)
 
 
-class EngineSpec(Strict):
-    """Which engine answers. `embedded` runs on any machine: OCR, retrieval and rules; it never guesses."""
+class EmbeddedSpec(Strict):
+    """`kind: embedded` runs on any machine: OCR, retrieval and rules; it never guesses."""
 
     kind: Literal["embedded"] = "embedded"
     workers: int | None = Field(default=None, ge=1, description="actors; by default one a CPU core")
+
+
+class SamplerSpec(Strict):
+    """Settings of the diffusion sampler; what is not given is the checkpoint's own.
+
+    Source: https://huggingface.co/docs/transformers, DiffusionGemmaGenerationConfig.
+    """
+
+    steps: int | None = Field(default=None, ge=1, le=1024, description="denoising steps of a canvas at most")
+    entropy_bound: float | None = Field(default=None, gt=0, description="how much is accepted in one step, in nats")
+    t_min: float | None = Field(default=None, gt=0, description="temperature of the last step")
+    t_max: float | None = Field(default=None, gt=0, description="temperature of the first step")
+    stability: int | None = Field(default=None, ge=0, description="equal steps before a canvas may stop early")
+    confidence: float | None = Field(default=None, gt=0, description="mean entropy below which it may, in nats")
+    seed: int | None = Field(default=None, ge=0)
+
+
+class TransformersSpec(Strict):
+    """`kind: transformers` runs a DiffusionGemma checkpoint, the reference implementation, on a CPU or a GPU.
+
+    `canvases` bounds how long a form or a transcript may become, `batch` the canvases that are denoised together.
+    """
+
+    kind: Literal["transformers"] = "transformers"
+    model: str
+    revision: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    workers: int | None = Field(default=None, ge=1, description="actors; by default one a GPU, or a CPU core")
+    batch: int = Field(default=16, ge=1, le=256)
+    canvases: int = Field(default=8, ge=1, le=256)
+    thinking: bool = False
+    sampler: SamplerSpec = SamplerSpec()
+
+
+EngineSpec = EmbeddedSpec | TransformersSpec
+ENGINES: dict[str, type[EmbeddedSpec] | type[TransformersSpec]] = {
+    "embedded": EmbeddedSpec, "transformers": TransformersSpec}
 
 
 class Job(Strict):
@@ -65,7 +103,17 @@ class Job(Strict):
     frames: Frames = Frames()
     context: int = Field(default=32_768, ge=2_048, le=262_144)
     limits: Limits = Limits()
-    engine: EngineSpec = EngineSpec()
+    engine: EngineSpec = EmbeddedSpec()
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _of_its_kind(cls, engine: Any) -> Any:
+        if not isinstance(engine, dict):
+            return engine
+        kind = engine.get("kind", "embedded")
+        if kind not in ENGINES:
+            raise ValueError(f"unknown kind {kind!r}: one of {', '.join(ENGINES)}")
+        return ENGINES[kind].model_validate(engine)
 
     @model_validator(mode="after")
     def _asks_something(self) -> Job:
@@ -145,6 +193,7 @@ def load_job(path: Path) -> Job:
         "exclude": tuple(_beside(path, text) for text in job.exclude),
         "output": _beside(path, job.output),
         "checklist": tuple(_with_schema(path, question) for question in job.checklist),
+        "engine": _with_model(path, job.engine),
     })
 
 
@@ -159,6 +208,13 @@ def _beside(path: Path, text: str) -> str:
         return text
     folder = "/" if text.endswith("/") else ""
     return os.path.normpath(path.absolute().parent / text) + folder
+
+
+def _with_model(path: Path, engine: EngineSpec) -> EngineSpec:
+    """A model that lies in a folder beside the job file is found there; any other name is left as it is."""
+    if isinstance(engine, TransformersSpec) and Path(_beside(path, engine.model)).is_dir():
+        return engine.model_copy(update={"model": _beside(path, engine.model)})
+    return engine
 
 
 def _with_schema(path: Path, question: Question) -> Question:

@@ -12,9 +12,9 @@ import pytest
 from model_actors.choosing import EngineChoice, choose
 from pipeline.fingerprints import digest, of_job, question_fingerprint
 from schemas.checklist import Question
-from schemas.job import EngineSpec, Job, load_job
+from schemas.job import Job, load_job
 
-CHOICE = choose(EngineSpec())
+CHOICE = choose(Job.model_validate({"name": "test", "inputs": ["/in"], "output": "/out", "transcribe": True}))
 
 
 def question(**entries: Any) -> Question:

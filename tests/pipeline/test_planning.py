@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_actors.budgets import BUDGETS, IMAGE_MARKS, image_size, image_tokens, text_tokens
+from model_actors.canvas import ASK_READ, line, read_task
 from model_actors.engine import Limits
 from pipeline.planning import (
     PROMPT_TOKENS,
@@ -167,7 +168,7 @@ def test_a_page_whose_text_does_not_fit_is_unreadable_and_the_message_says_what_
     with pytest.raises(UnreadableError) as error:
         plan_document(probe, job(context=32_768), LIMITS)
     assert error.value.category == "too_large"
-    assert error.value.message.startswith("page 2 with its text takes up to 40,")
+    assert error.value.message.startswith("page 2 with its text takes up to 41,")
     assert error.value.message.endswith("over the context of 32,768: raise 'context' or use 'page_text: none'")
     assert len(plan_document(probe, job(context=32_768, page_text="none"), LIMITS)) == 2
 
@@ -186,8 +187,9 @@ def test_tokens_of_a_question_are_never_underestimated(ask: str, labels: list[st
     No vocabulary of a real tokenizer comes with the libraries that the tests may use, so none is compared with.
     """
     question = Question.model_validate({"id": "q", "ask": ask or "?", "answer": labels, "look_for": look_for})
-    texts = ["q", ask or "?", *labels, *look_for]
-    assert question_tokens(question) == QUESTION_TOKENS + sum(len(text.encode()) + 2 for text in texts)
+    task = read_task([question] * 9)
+    assert 9 * question_tokens(question) + len(ASK_READ) >= len(task.encode())
+    assert question_tokens(question) == QUESTION_TOKENS + len(line(question).encode())
 
 
 @pytest.mark.parametrize("long", [{"instructions": "é" * 20_000}, {"context": 2_048}])

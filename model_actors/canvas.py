@@ -1,0 +1,198 @@
+"""Questions to canvases and back: reads, whose slots are labels settled in one step, and forms, which are JSON.
+
+A checklist is asked in up to two ways, chosen by answer type: yes/no and labels are *read*, everything else is a
+*form*. Both tell the model in words exactly what the canvas then holds: a canvas that the prompt did not ask for is
+answered badly. Transcripts are neither: they are written freely.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model_actors.engine import Answer, RequestError
+from schemas.checklist import JsonSchema, Label, ListOf, Question, YesNo
+
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
+
+ASK_READ = "Answer each question from what is shown: its number, a colon and the letter of its answer."
+ASK_FORM = "Fill in this JSON form from what is shown. Write null where nothing is stated."
+
+FORM_HINTS = {
+    "number": "a number", "money": 'like {"amount": 12.5, "currency": "EUR"}', "date": "a date, YYYY-MM-DD",
+    "text": "a short text", "event": 'stretches of time like [{"from": "00:05", "to": "00:09"}]'}
+
+
+def is_read(question: Question) -> bool:
+    """Whether a question is answered by a label that one denoising step settles."""
+    return isinstance(question.answer, YesNo | Label)
+
+
+def labels(question: Question) -> tuple[str, ...]:
+    """The labels of a question that is read, in the order in which they are offered."""
+    return question.answer.labels if isinstance(question.answer, Label) else ("yes", "no")
+
+
+def check_labels(question: Question) -> None:
+    """Raise RequestError for more labels than there are letters."""
+    if len(labels(question)) > len(LETTERS):
+        raise RequestError(f"question {question.id!r} has {len(labels(question))} labels, and at most {len(LETTERS)} "
+                           "can be told apart in one step: split it into two questions")
+
+
+def read_task(questions: Sequence[Question]) -> str:
+    """The words that ask for a read of these questions."""
+    return "\n".join([ASK_READ, *(f"{number}. {line(question)}" for number, question in enumerate(questions, 1))])
+
+
+def line(question: Question) -> str:
+    """The line of a task that asks one question."""
+    if is_read(question):
+        choices = ", ".join(f"{letter} = {label}" for letter, label in zip(LETTERS, labels(question), strict=False))
+        return f"{question.ask} {choices}"
+    if isinstance(question.answer, JsonSchema):
+        hint = "by this schema: " + json.dumps(question.answer.definition, ensure_ascii=False)
+    elif isinstance(question.answer, ListOf):
+        hint = f"a list, each {FORM_HINTS[question.answer.of]}"
+    else:
+        hint = FORM_HINTS[question.answer.type]
+    return f"{json.dumps(question.id)}: {question.ask} ({hint})"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One position of a canvas and the ids that may stand there, one for each label of its question."""
+
+    question: Question
+    position: int
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A canvas of pinned ids with a slot for each question; what stands at the slots' own positions means nothing."""
+
+    ids: tuple[int, ...]
+    slots: tuple[Slot, ...]
+
+
+def reads(tokenizer: Any, questions: Sequence[Question], width: int, end_of_turn: int, pad: int) -> list[Read]:
+    """Canvases of at most `width` ids that read these questions, each as narrow as its lines, over one prompt.
+
+    The last of them ends with the end of the turn and a pad: without both, label mass is lost. Raises RequestError
+    where a line does not fit, or the tokenizer does not give every letter a token of its own.
+    """
+    canvases: list[Read] = []
+    ids: list[int] = []
+    slots: list[Slot] = []
+    for number, question in enumerate(questions, 1):
+        pinned, place, choices = _line(tokenizer, number, question)
+        if len(pinned) + 2 > width:
+            raise RequestError(f"a line of {len(pinned)} tokens does not fit a canvas of {width}")
+        if len(ids) + len(pinned) + 2 > width:
+            canvases.append(Read(tuple(ids), tuple(slots)))
+            ids, slots = [], []
+        slots.append(Slot(question, len(ids) + place, choices))
+        ids += pinned
+    canvases.append(Read((*ids, end_of_turn, pad), tuple(slots)))
+    return canvases
+
+
+def _line(tokenizer: Any, number: int, question: Question) -> tuple[list[int], int, tuple[int, ...]]:
+    """A question's line with its first label, the place of the label in it, and the id of every label there."""
+    check_labels(question)
+    lines = [tokenizer.encode(f"{number}: {letter}\n", add_special_tokens=False)
+             for letter in LETTERS[: len(labels(question))]]
+    if len({len(each) for each in lines}) == 1:
+        places = [place for place, column in enumerate(zip(*lines, strict=True)) if len(set(column)) > 1]
+        if len(places) == 1 and len({each[places[0]] for each in lines}) == len(lines):
+            return lines[0], places[0], tuple(each[places[0]] for each in lines)
+    raise RequestError("this model's tokenizer gives letters no tokens of their own, so that labels cannot be read")
+
+
+def read_answers(read: Read, logits: Sequence[Sequence[float]]) -> list[Answer]:
+    """Answers from each slot's logits over its own ids, at temperature 1, in the order of the slots."""
+    answers = []
+    for slot, row in zip(read.slots, logits, strict=True):
+        top = max(row)
+        shares = [math.exp(value - top) for value in row]
+        best = max(range(len(shares)), key=shares.__getitem__)
+        answers.append(Answer(slot.question.id, labels(slot.question)[best], confidence=shares[best] / sum(shares),
+                              confidence_source="label_probability"))
+    return answers
+
+
+def form_task(questions: Sequence[Question]) -> str:
+    """The words that ask for a form of these questions."""
+    return "\n".join([ASK_FORM, *map(line, questions)])
+
+
+def form_schema(questions: Sequence[Question]) -> dict[str, Any]:
+    """The JSON Schema of a form: an object with a key for each question, null where nothing is stated."""
+    return {"type": "object", "required": [question.id for question in questions],
+            "properties": {question.id: {"anyOf": [{"type": "null"}, _value_schema(question)]}
+                           for question in questions}}
+
+
+MONEY: dict[str, Any] = {
+    "type": "object", "required": ["amount", "currency"],
+    "properties": {"amount": {"type": "number"}, "currency": {"type": "string", "format": "currency"}}}
+SPAN: dict[str, Any] = {
+    "type": "object", "required": ["from", "to"],
+    "properties": {"from": {"type": "string", "format": "timestamp"}, "to": {"type": "string", "format": "timestamp"}}}
+SIMPLE: dict[str, dict[str, Any]] = {
+    "number": {"type": "number"}, "money": MONEY, "date": {"type": "string", "format": "date"},
+    "text": {"type": "string", "minLength": 1}, "event": {"type": "array", "items": SPAN}}
+
+
+def _value_schema(question: Question) -> dict[str, Any]:
+    if isinstance(question.answer, JsonSchema):
+        assert question.answer.definition is not None  # held by load_job
+        return question.answer.definition
+    if isinstance(question.answer, ListOf):
+        return {"type": "array", "items": SIMPLE[question.answer.of]}
+    return SIMPLE[question.answer.type]
+
+
+def form_answers(questions: Sequence[Question], written: bytes, chances: Sequence[tuple[int, float]]) -> list[Answer]:
+    """Answers from a form that was written, and from the log-probability of each token and the byte at which it ends.
+
+    The confidence of a value is that of its least probable token. Raises RequestError where the form is cut short.
+    """
+    text = written.decode()
+    answers, place = [], 0
+    for question in questions:
+        place = text.index(json.dumps(question.id) + ": ", place) + len(json.dumps(question.id)) + 2
+        value, end = json.JSONDecoder().raw_decode(text, place)
+        first, last = len(text[:place].encode()), len(text[:end].encode())
+        inside, start = [0.0], 0
+        for stop, chance in chances:
+            if stop > first and start < last:
+                inside.append(chance)
+            start = stop
+        answers.append(_form_answer(question, value, text[place:end], math.exp(min(inside))))
+        place = end
+    return answers
+
+
+def _form_answer(question: Question, value: Any, source: str, confidence: float) -> Answer:
+    kind = question.answer.type
+    written, currency = source, None
+    if value is None:
+        return Answer(question.id, None, confidence=confidence, confidence_source="min_token_probability",
+                      reason="the model finds nothing stated")
+    if kind == "money":
+        written, currency = _amount(source), value["currency"]
+    elif kind in ("date", "text"):
+        written = value
+    return Answer(question.id, written, currency, confidence, "min_token_probability")
+
+
+def _amount(source: str) -> str:
+    """The amount as it is written: a float would lose 12.50's last digit."""
+    amount: str = json.loads(source, parse_float=str, parse_int=str)["amount"]
+    return amount

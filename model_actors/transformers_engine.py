@@ -1,0 +1,337 @@
+"""The reference engine: DiffusionGemma through transformers, on a CPU or a GPU, many requests at a time.
+
+Everything that a request asks is a *way*: a generator that yields the canvas it needs denoised and goes on once that
+one is finished. One thread steps the canvases of all ways together; a finished one leaves at once and another joins.
+The ways of a request share the encoding of its images.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import math
+import queue
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+
+from model_actors import canvas, prompts
+from model_actors.budgets import BUDGETS
+from model_actors.denoising import Hold, Row, Sampler, noise_of, step
+from model_actors.diffusion_gemma import CheckpointError, DiffusionGemma, Prefix, look_up
+from model_actors.engine import (
+    Answer,
+    Block,
+    EngineError,
+    Evidence,
+    Limits,
+    Reply,
+    Request,
+    RequestError,
+    Transcript,
+    Usage,
+    View,
+)
+from model_actors.grammar import SchemaError, automaton
+from model_actors.held import Holder, NoCanvasError, token_bytes
+from schemas.checklist import Question
+from schemas.job import JobError, TransformersSpec
+
+NAME = "transformers"
+SECONDS_PER_IMAGE = {"cpu": 1.0, "cuda": 0.25}
+"""Expected of a page by which work is cut into shards; on a GPU see the floors in infra/bench/gpu.py."""
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+T = TypeVar("T")
+Way = Generator[Row, None, T]
+_Settle = Callable[[Any, Exception | None], Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written over one or more canvases, up to the end of the turn, and what it took."""
+
+    ids: tuple[int, ...]
+    chances: tuple[float, ...]
+    steps: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one way found."""
+
+    answers: tuple[Answer, ...] = ()
+    transcripts: tuple[Transcript, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    steps: int = 0
+    ended: bool = True
+
+
+_MakeWay = Callable[[Prefix, list[int]], Way[_Outcome]]
+
+
+class TransformersEngine:
+    """One loaded checkpoint and the thread that drives it."""
+
+    name = NAME
+
+    def __init__(self, settings: TransformersSpec, limits: Limits) -> None:
+        self._settings = settings
+        self._limits = limits
+        device = device_of(settings)
+        dtype = {"auto": "float32" if device == "cpu" else "bfloat16"}.get(settings.dtype, settings.dtype)
+        if device == "cpu":
+            torch.set_num_threads(1)  # an actor has one core
+        self._model = DiffusionGemma(settings.model, settings.revision, dtype, device)
+        asked = settings.sampler.model_dump(exclude_none=True)
+        self._sampler = Sampler(**{**self._model.sampler_defaults(), **asked})
+        self._written = token_bytes(self._model.tokenizer)
+        self._holders: dict[str, Holder] = {}
+        self._waiting: queue.SimpleQueue[tuple[Way[Any], _Settle] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._drive, name="denoise", daemon=True)
+        self._thread.start()
+
+    def limits(self) -> Limits:
+        """What a request may hold."""
+        return self._limits
+
+    async def close(self) -> None:
+        """Let what is under way finish, and stop."""
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def ask(self, request: Request) -> Reply:
+        """Answer a request: labels as reads, other questions as a form, and a transcript of each view."""
+        read = [question for question in request.questions if canvas.is_read(question)]
+        formed = [question for question in request.questions if not canvas.is_read(question)]
+        together: list[tuple[str, _MakeWay]] = []
+        if read:
+            task = canvas.read_task(read)
+            together += [(task, functools.partial(self._read, each)) for each in canvas.reads(
+                self._model.tokenizer, read, self._model.canvas, self._model.special.end_of_turn,
+                self._model.special.pad)]
+        if formed:
+            together.append((canvas.form_task(formed), functools.partial(self._form, formed, self._holder(formed))))
+        apart: list[tuple[str, _MakeWay]] = [(prompts.TRANSCRIBE, functools.partial(self._transcribe, view))
+                 for view in (request.views if request.transcribe else ())]
+        groups = [(request.views, together)]
+        if len(request.views) == 1:
+            together += apart
+        else:
+            groups += [((view,), [way]) for view, way in zip(request.views, apart, strict=False)]
+        found = await asyncio.gather(*(self._group(request, views, tasks) for views, tasks in groups if tasks))
+        return _reply(request, [outcome for outcomes in found for outcome in outcomes])
+
+    async def _group(self, request: Request, views: tuple[View, ...], tasks: list[tuple[str, _MakeWay]]) \
+            -> list[_Outcome]:
+        """Everything that is asked of the same views; they are encoded once, with all that the prompts share."""
+        whole = [prompts.prompt_ids(self._model.tokenizer, self._model.special, request.instructions, views, task,
+                                    self._settings.thinking) for task, _ in tasks]
+        longest = max(map(len, whole)) + self._limits.canvas
+        if longest > self._limits.context:
+            raise RequestError(f"takes {longest:,} tokens, over the model's {self._limits.context:,}: ask fewer "
+                               "questions, or use 'page_text: none'")
+        shared = whole[0][: next((place for place, column in enumerate(zip(*whole, strict=False))
+                                  if len(set(column)) > 1), min(map(len, whole)))]
+        base = await self._run(self._encode(shared, views))
+        return await asyncio.gather(*(
+            self._run(self._way(base, ids, len(shared), make)) for ids, (_, make) in zip(whole, tasks, strict=True)))
+
+    def _encode(self, ids: Sequence[int], views: Sequence[View]) -> Way[Prefix]:
+        yield from ()
+        return self._model.prefix(ids, views)
+
+    def _way(self, base: Prefix, ids: list[int], shared: int, make: _MakeWay) -> Way[_Outcome]:
+        prefix = self._model.followed(base, ids[shared:])
+        if self._settings.thinking and self._model.special.end_thought is not None:
+            thought = yield from self._write(prefix, ids, "thought", frozenset([self._model.special.end_thought]))
+            ids = [*ids, *thought.ids] if thought.ended else [*ids, *thought.ids, self._model.special.end_thought]
+            prefix = self._model.followed(prefix, ids[prefix.length :])
+        outcome: _Outcome = yield from make(prefix, ids)
+        return replace(outcome, input_tokens=len(ids))
+
+    def _holder(self, questions: list[Question]) -> Holder:
+        schema = canvas.form_schema(questions)
+        key = json.dumps(schema)
+        if key not in self._holders:
+            self._holders[key] = Holder(automaton(schema), self._written, self._model.special.end_of_turn,
+                                        self._model.special.pad)
+        return self._holders[key]
+
+    def _row(self, prefix: Prefix, ids: Sequence[int], purpose: str, sampler: Sampler, width: int,
+             **held: Any) -> Row:
+        noise = noise_of(sampler.seed, ids, purpose, self._model.device)
+        return Row(prefix, sampler, noise, width, self._model.vocabulary, **held)
+
+    def _read(self, read: canvas.Read, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+        pinned = torch.tensor(read.ids, device=self._model.device)
+        pinned[[slot.position for slot in read.slots]] = -1
+        purpose = f"read {read.slots[0].question.id}"
+        row = self._row(prefix, ids, purpose, replace(self._sampler, steps=1), len(read.ids), pinned=pinned)
+        yield row
+        logits = [row.raw[slot.position, list(slot.ids)].tolist() for slot in read.slots]
+        return _Outcome(answers=tuple(canvas.read_answers(read, logits)), output_tokens=len(read.slots), steps=row.step)
+
+    def _form(self, questions: list[Question], holder: Holder, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+        try:
+            written = yield from self._write(prefix, ids, "form", self._model.ends, holder)
+        except NoCanvasError:
+            raise RequestError(f"the form does not fit {self._settings.canvases} canvases: ask fewer questions at a "
+                               "time, or raise engine.canvases") from None
+        text, ends = self._bytes(written)
+        return _Outcome(tuple(canvas.form_answers(questions, text, list(zip(ends, written.chances, strict=False)))),
+                        output_tokens=len(written.ids), steps=written.steps)
+
+    def _transcribe(self, view: View, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+        written = yield from self._write(prefix, ids, "transcript", self._model.ends)
+        data, ends = self._bytes(written)
+        blocks, place = [], 0
+        for part in data.decode("utf-8", "replace").split("\n\n"):
+            size = len(part.encode())
+            inside = [chance for end, chance in zip(ends, written.chances, strict=False) if place < end <= place + size]
+            if part.strip():
+                blocks.append(Block("paragraph", part.strip(), WHOLE, math.exp(min(inside, default=0.0))))
+            place += size + 2
+        text = data.decode("utf-8", "replace").strip()
+        transcript = Transcript(view.page, view.time_s, text, text, tuple(blocks), None, "model",
+                                math.exp(min(written.chances, default=0.0)), "min_token_probability", view.note)
+        return _Outcome(transcripts=(transcript,), output_tokens=len(written.ids), steps=written.steps,
+                        ended=written.ended)
+
+    def _bytes(self, written: Written) -> tuple[bytes, list[int]]:
+        """What was written, without control tokens, and where in it each id ends."""
+        text, ends = b"", []
+        for token in written.ids:
+            text += self._written[token] or b""
+            ends.append(len(text))
+        return text, ends
+
+    def _write(self, prefix: Prefix, ids: Sequence[int], purpose: str, ends: frozenset[int],
+               holder: Holder | None = None) -> Way[Written]:
+        """Canvas after canvas, up to an end id or the last canvas. Raises NoCanvasError."""
+        written: list[int] = []
+        chances: list[float] = []
+        steps = state = 0
+        noise = noise_of(self._sampler.seed, ids, purpose, self._model.device)
+        for number in range(self._settings.canvases):
+            room = (self._settings.canvases - number - 1) * self._model.canvas
+            hold = Hold(holder, state, room) if holder is not None else None
+            row = Row(prefix, self._sampler, noise, self._model.canvas, self._model.vocabulary, hold=hold)
+            yield row
+            settled, sure, state = row.committed()
+            steps += row.step
+            end = next((place for place, token in enumerate(settled) if token in ends), None)
+            written += settled if end is None else settled[: end + 1]
+            chances += sure if end is None else sure[: end + 1]
+            if end is not None:
+                return Written(tuple(written), tuple(chances), steps, True)
+            if number + 1 < self._settings.canvases:
+                prefix = self._model.followed(prefix, settled)
+        return Written(tuple(written), tuple(chances), steps, False)
+
+    async def _run(self, way: Way[T]) -> T:
+        """What a way returns, from the thread that drives them all."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: Any, error: Exception | None) -> None:
+            if not done.done():  # who asked may have gone
+                if error is None:
+                    done.set_result(result)
+                else:
+                    done.set_exception(error)
+
+        def hand_over(result: Any, error: Exception | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(settle, result, error)
+
+        self._waiting.put((way, hand_over))
+        return await done
+
+    def _drive(self) -> None:
+        active: list[tuple[Row, Way[Any], _Settle]] = []
+        closing = False
+        while active or not closing:
+            while not closing and (not active or (len(active) < self._settings.batch and not self._waiting.empty())):
+                entry = self._waiting.get()
+                if entry is None:
+                    closing = True
+                    break
+                active += _next(*entry)
+            try:
+                step(self._model, [row for row, _, _ in active])
+            except Exception as error:  # memory or the device: none of these canvases can go on
+                for _, _, settle in active:
+                    settle(None, EngineError(f"{type(error).__name__}: {error}"))
+                active = []
+            finished = [entry for entry in active if entry[0].finished]
+            active = [entry for entry in active if not entry[0].finished]
+            for _, way, settle in finished:
+                active += _next(way, settle)
+
+
+def _next(way: Way[Any], settle: _Settle) -> list[tuple[Row, Way[Any], _Settle]]:
+    """A way's next canvas, or its end."""
+    try:
+        return [(next(way), way, settle)]
+    except StopIteration as ended:
+        settle(ended.value, None)
+    except RequestError as error:
+        settle(None, error)
+    except Exception as error:
+        settle(None, EngineError(f"{type(error).__name__}: {error}"))
+    return []
+
+
+def _reply(request: Request, outcomes: Sequence[_Outcome]) -> Reply:
+    page = request.views[0].page if len(request.views) == 1 else None
+    time_s = request.views[0].time_s if len(request.views) == 1 else None
+    evidence = (Evidence(page, time_s),) if len(request.views) == 1 else ()
+    answers = [replace(answer, evidence=evidence if answer.value is not None else ())
+               for outcome in outcomes for answer in outcome.answers]
+    steps = sum(outcome.steps for outcome in outcomes)
+    written = sum(outcome.output_tokens for outcome in outcomes)
+    usage = Usage(sum(outcome.input_tokens for outcome in outcomes), written, steps, written / steps if steps else None)
+    return Reply(tuple(transcript for outcome in outcomes for transcript in outcome.transcripts), tuple(answers), usage,
+                 "stop" if all(outcome.ended for outcome in outcomes) else "length")
+
+
+def device_of(settings: TransformersSpec) -> str:
+    """The device that `auto` means on this machine."""
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choice(settings: TransformersSpec) -> tuple[Limits, dict[str, Any]]:
+    """What the planner may count on, and what names this engine's results. Raises JobError."""
+    try:
+        found = look_up(settings.model, settings.revision)
+    except CheckpointError as error:
+        raise JobError(f"engine: {error}") from None
+    limits = Limits(found.context, found.canvas * settings.canvases, images=60, budgets=BUDGETS, pixels_per_em=11.0,
+                    text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE[device_of(settings)])
+    identity = {"engine": NAME, "model": settings.model, "weights": found.weights, "template": prompts.TEMPLATE,
+                **settings.model_dump(include={"revision", "dtype", "canvases", "thinking", "sampler"})}
+    return limits, identity
+
+
+def check_questions(questions: Sequence[Question]) -> None:
+    """Raise JobError where a question can be neither read nor made a form of."""
+    for question in questions:
+        try:
+            if canvas.is_read(question):
+                canvas.check_labels(question)
+            else:
+                automaton(canvas.form_schema([question]))
+        except (SchemaError, RequestError) as error:
+            raise JobError(f"checklist {question.id!r}: its schema {error}" if isinstance(error, SchemaError)
+                           else str(error)) from None
