@@ -55,7 +55,10 @@ class View:
 
 @dataclass(frozen=True)
 class Request:
-    """What one request shows and asks. `asset` names the object and version that the views are of."""
+    """What one request shows and asks. `asset` names the object and version that the views are of.
+
+    `effort` multiplies the denoising steps of an engine that has such.
+    """
 
     id: str
     asset: str
@@ -64,6 +67,7 @@ class Request:
     transcribe: bool
     instructions: str
     budget: int
+    effort: int = 1
 
 
 @dataclass(frozen=True)

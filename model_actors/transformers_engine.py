@@ -115,11 +115,12 @@ class TransformersEngine:
         together: list[tuple[str, _MakeWay]] = []
         if read:
             task = canvas.read_task(read)
-            together += [(task, functools.partial(self._read, each)) for each in canvas.reads(
+            together += [(task, functools.partial(self._read, each, request.effort)) for each in canvas.reads(
                 self._model.tokenizer, read, self._model.canvas, self._model.special.end_of_turn,
                 self._model.special.pad)]
         if formed:
-            together.append((canvas.form_task(formed), functools.partial(self._form, formed, self._holder(formed))))
+            together.append((canvas.form_task(formed), functools.partial(
+                self._form, formed, self._holder(formed), request.effort)))
         apart: list[tuple[str, _MakeWay]] = [(prompts.TRANSCRIBE, functools.partial(self._transcribe, view))
                  for view in (request.views if request.transcribe else ())]
         groups = [(request.views, together)]
@@ -166,23 +167,19 @@ class TransformersEngine:
                                         self._model.special.pad)
         return self._holders[key]
 
-    def _row(self, prefix: Prefix, ids: Sequence[int], purpose: str, sampler: Sampler, width: int,
-             **held: Any) -> Row:
-        noise = noise_of(sampler.seed, ids, purpose, self._model.device)
-        return Row(prefix, sampler, noise, width, self._model.vocabulary, **held)
-
-    def _read(self, read: canvas.Read, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+    def _read(self, read: canvas.Read, effort: int, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
         pinned = torch.tensor(read.ids, device=self._model.device)
         pinned[[slot.position for slot in read.slots]] = -1
-        purpose = f"read {read.slots[0].question.id}"
-        row = self._row(prefix, ids, purpose, replace(self._sampler, steps=1), len(read.ids), pinned=pinned)
+        noise = noise_of(self._sampler.seed, ids, f"read {read.slots[0].question.id}", self._model.device)
+        row = Row(prefix, replace(self._sampler, steps=effort), noise, len(read.ids), self._model.vocabulary, pinned)
         yield row
         logits = [row.raw[slot.position, list(slot.ids)].tolist() for slot in read.slots]
         return _Outcome(answers=tuple(canvas.read_answers(read, logits)), output_tokens=len(read.slots), steps=row.step)
 
-    def _form(self, questions: list[Question], holder: Holder, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+    def _form(self, questions: list[Question], holder: Holder, effort: int, prefix: Prefix, ids: Sequence[int]) \
+            -> Way[_Outcome]:
         try:
-            written = yield from self._write(prefix, ids, "form", self._model.ends, holder)
+            written = yield from self._write(prefix, ids, "form", self._model.ends, holder, effort)
         except NoCanvasError:
             raise RequestError(f"the form does not fit {self._settings.canvases} canvases: ask fewer questions at a "
                                "time, or raise engine.canvases") from None
@@ -215,16 +212,17 @@ class TransformersEngine:
         return text, ends
 
     def _write(self, prefix: Prefix, ids: Sequence[int], purpose: str, ends: frozenset[int],
-               holder: Holder | None = None) -> Way[Written]:
+               holder: Holder | None = None, effort: int = 1) -> Way[Written]:
         """Canvas after canvas, up to an end id or the last canvas. Raises NoCanvasError."""
         written: list[int] = []
         chances: list[float] = []
         steps = state = 0
         noise = noise_of(self._sampler.seed, ids, purpose, self._model.device)
+        sampler = replace(self._sampler, steps=self._sampler.steps * effort)
         for number in range(self._settings.canvases):
             room = (self._settings.canvases - number - 1) * self._model.canvas
             hold = Hold(holder, state, room) if holder is not None else None
-            row = Row(prefix, self._sampler, noise, self._model.canvas, self._model.vocabulary, hold=hold)
+            row = Row(prefix, sampler, noise, self._model.canvas, self._model.vocabulary, hold=hold)
             yield row
             settled, sure, state = row.committed()
             steps += row.step

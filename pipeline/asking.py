@@ -11,6 +11,7 @@ import numpy as np
 
 from model_actors.engine import Answer, Block, Engine, Reply, Request, RequestError, Transcript, Words
 from pipeline.fingerprints import Fingerprints
+from pipeline.ladder import Climbed, Redraw, climb
 from pipeline.merging import judge
 from pipeline.planning import Chunk, Part
 from pipeline.rendering import FailedUnit, Rendered
@@ -59,11 +60,11 @@ def add_failed_units(rows: Rows, common: Mapping[str, Any], failed: Iterable[Fai
         add_failure(rows, common, "render", unit.error, unit.page, unit.time_s)
 
 
-async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, engine: Engine, setting: Setting,
-              common: Mapping[str, Any], rows: Rows) -> None:
+async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: Redraw, engine: Engine,
+              setting: Setting, common: Mapping[str, Any], rows: Rows) -> None:
     """Ask about what was drawn, and add transcripts, answers and the request's own row, or a failure.
 
-    Raises EngineError where the engine broke.
+    What is answered in doubt is asked again, of what `redraw` draws. Raises EngineError where the engine broke.
     """
     questions = {question.id: question for question in setting.job.checklist}
     request = Request(f"{common['shard_id']}:{chunk.id}", f"{common['asset']}@{common['version']}", rendered.views,
@@ -72,16 +73,16 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, engine: E
     started = time.monotonic()
     page = chunk.pages[0] if len(chunk.pages) == 1 else None
     try:
-        reply = await engine.ask(request)
+        climbed = await climb(request, engine, engine.limits().budgets, redraw)
     except RequestError as error:
         add_failure(rows, common, "ask", UnreadableError("request", str(error)), page)
-        reply = Reply(finish_reason="error")
-    usage = reply.usage
-    rows.add("requests", common, chunk_id=chunk.id, engine=engine.name, budget=rendered.budget,
+        climbed = Climbed(Reply(finish_reason="error"), (), rendered.budget)
+    reply, usage = climbed.reply, climbed.reply.usage
+    rows.add("requests", common, chunk_id=chunk.id, engine=engine.name, budget=climbed.budget,
              images=len(rendered.views), input_tokens=usage.input_tokens or chunk.tokens,
              output_tokens=usage.output_tokens, steps=usage.steps, tokens_per_forward=usage.tokens_per_forward,
-             render_seconds=render_seconds, ask_seconds=time.monotonic() - started, rungs=list(rendered.rungs),
-             finish_reason=reply.finish_reason)
+             render_seconds=render_seconds, ask_seconds=time.monotonic() - started,
+             rungs=[*rendered.rungs, *climbed.rungs], finish_reason=reply.finish_reason)
     for transcript in reply.transcripts:
         rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, **_transcript(transcript))
     coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from model_actors.budgets import image_size
 from model_actors.engine import Pixels
 from pipeline.legibility import raster_em
 from pipeline.units import DocumentProbe, PageShape, UnreadableError
@@ -86,9 +87,12 @@ def _shape(path: str, page: int) -> PageShape:
     return PageShape(width, height, em and em * width / gray.shape[1], native=True)
 
 
-def render(path: str, page_number: int, size: tuple[int, int]) -> tuple[tuple[None, None], list[Pixels]]:
-    """The image, or one page (from 1) of a TIFF, upright, on white, at `size` (width, height) px."""
+def render(path: str, page_number: int, size: tuple[int, int] | int) -> tuple[tuple[None, None], list[Pixels]]:
+    """The image, or one page (from 1) of a TIFF, upright, on white, at `size` (width, height) or a budget's."""
     image = _open(path, page_number - 1)
+    if isinstance(size, int):
+        width, height = image.size
+        size = image_size(height, width, size) if _orientation(image) >= 5 else image_size(width, height, size)
     _load(image, max(size))
     return (None, None), [np.asarray(_upright(image, size))]
 

@@ -111,9 +111,9 @@ def _shape(document: Any, number: int, measure: bool, text: bool, drawn: list[in
         return PageShape(width, height, measured=False)
 
 
-def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[int, int], want_text: bool) \
+def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[int, int] | int, want_text: bool) \
         -> tuple[tuple[PageText | None, str | None], list[Pixels]]:
-    """One page (from 1) drawn straight at `size` (width, height) px.
+    """One page (from 1) drawn straight at `size` (width, height) px, or at that of a budget.
 
     Returns its text layer where wanted, and what on it could not be drawn (a broken picture, say), if anything.
     """
@@ -131,7 +131,8 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
         raise UnreadableError("too_large", f"page {page_number} claims {box.width:.0f} x {box.height:.0f} pt; "
                               "save it at its real size")
     listed = page.get_displaylist()
-    pixels = _draw(page, listed, size, pymupdf.csRGB)
+    exact = image_size(box.width, box.height, size) if isinstance(size, int) else size
+    pixels = _draw(page, listed, exact, pymupdf.csRGB)
     text = None
     if want_text:
         words, em = _words(page, listed)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_actors.budgets import image_size, image_tokens
+from model_actors.budgets import IMAGE_MARKS, image_size, image_tokens
 from model_actors.engine import Limits, Pixels, View
 from pipeline import storage
 from pipeline.helper import Helper, Outcome
@@ -106,7 +106,8 @@ def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Lim
     if len(first.pages) > 1:
         pages: list[_Page] = []
         while len(pages) < len(first.pages):
-            pages += _draw(list(zip(first.pages, first.sizes, strict=True))[len(pages):], part, path, job, helpers)
+            left = list(zip(first.pages, first.sizes, strict=True))[len(pages) :]
+            pages += _draw(left, part, path, job, helpers)
         return [_rendered(pages, first.budget)]
     alike = list(itertools.takewhile(lambda chunk: len(chunk.pages) == 1, chunks[:MOST_TOGETHER]))
     drawn = _draw([(chunk.pages[0], chunk.sizes[0]) for chunk in alike], part, path, job, helpers)
@@ -121,7 +122,7 @@ class _Page:
     outcome: Outcome
 
 
-def _draw(pages: Sequence[tuple[int, tuple[int, int]]], part: Part, path: str, job: Job, helpers: Helpers) \
+def _draw(pages: Sequence[tuple[int, tuple[int, int] | int]], part: Part, path: str, job: Job, helpers: Helpers) \
         -> list[_Page]:
     """The first of these pages (number, size), and as many after it as come along cheaply."""
     if part.kind.name == "image":
@@ -131,6 +132,18 @@ def _draw(pages: Sequence[tuple[int, tuple[int, int]]], part: Part, path: str, j
         outcomes = helpers.call_some("pipeline.pages:render", [
             (path, passwords, number, size, job.page_text == "layer") for number, size in pages])
     return [_Page(number, outcome) for (number, _), outcome in zip(pages, outcomes, strict=False)]
+
+
+def redraw(chunk: Chunk, budget: int, part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) \
+        -> Rendered | None:
+    """Every page of a chunk at a larger budget; None for frames, and where the request would not fit its context."""
+    tokens = chunk.tokens + sum(budget + IMAGE_MARKS - image_tokens(size) for size in chunk.sizes)
+    if chunk.frames or tokens > min(job.context, limits.context):
+        return None
+    pages: list[_Page] = []
+    while len(pages) < len(chunk.pages):
+        pages += _draw([(number, budget) for number in chunk.pages[len(pages) :]], part, path, job, helpers)
+    return _rendered(pages, budget)
 
 
 def _rendered(pages: Iterable[_Page], budget: int, rungs: tuple[str, ...] = ()) -> Rendered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pipeline import storage
 from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
 from pipeline.planning import Chunk, Part, Shard
 from pipeline.publishing import PART_COLUMNS, Published, ShardObject, publish
-from pipeline.rendering import Helpers, Rendered, local_copy, render
+from pipeline.rendering import Helpers, Rendered, local_copy, redraw, render
 from pipeline.units import UnreadableError
 
 BATCHES_AHEAD = 2
@@ -108,10 +109,15 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
     waiting = list(part.chunks)
     asking: list[asyncio.Task[None]] = []
 
+    async def larger(chunk: Chunk, budget: int) -> Rendered | None:
+        return await asyncio.to_thread(redraw, chunk, budget, part, path, setting.job, bench.engine.limits(),
+                                       bench.helpers)
+
     async def ask_about(drawn: list[tuple[Chunk, Rendered]], seconds: float) -> None:
         try:
-            await asyncio.gather(*(ask(chunk, rendered, seconds, bench.engine, setting, common, rows)
-                                   for chunk, rendered in drawn if rendered.views))
+            await asyncio.gather(*(
+                ask(chunk, rendered, seconds, functools.partial(larger, chunk), bench.engine, setting, common, rows)
+                for chunk, rendered in drawn if rendered.views))
         finally:
             bench.ahead.release()
 

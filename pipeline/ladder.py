@@ -1,0 +1,132 @@
+"""Asks again what was answered in doubt: with larger pictures, then with more thought, and keeps what is surer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model_actors.engine import Answer, Engine, Reply, Request, RequestError, Transcript, Usage
+from pipeline.rendering import Rendered
+from schemas import answers
+from schemas.checklist import Question
+
+DOUBT = 0.7
+"""Confidence below which an answer is asked again; a label of two stands at 0.5 where nothing is known."""
+
+RAISES = 2
+"""Budgets above the planned one that are tried: each costs twice the one before."""
+
+EFFORT = 4
+"""Effort of the last rung: so many times the denoising steps."""
+
+UNREADABLE = 0.02
+"""Confidence of a transcript below which the page may lie on its side."""
+
+MODEL_SOURCES = frozenset({"label_probability", "min_token_probability"})
+"""Where confidence is a model's own, so that another try may change it; a rule says the same again."""
+
+Redraw = Callable[[int], Awaitable[Rendered | None]]
+"""Draws a chunk's units at another budget; None where that is not possible."""
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """The best of all replies, what all of them cost together, the rungs taken, and the budget of the last."""
+
+    reply: Reply
+    rungs: tuple[str, ...]
+    budget: int
+
+
+async def climb(request: Request, engine: Engine, budgets: Sequence[int], redraw: Redraw) -> Climbed:
+    """Ask, and climb while an answer is doubtful. Raises RequestError for the first question only, and EngineError."""
+    best, rungs = await _turned(request, await engine.ask(request), engine)
+    budget = request.budget
+    larger = [each for each in budgets if each > request.budget][:RAISES]
+    for rung in [*map(str, larger), "effort"]:
+        doubtful = _doubtful(request, best)
+        if not doubtful:
+            break
+        again = replace(request, questions=doubtful, transcribe=False)
+        if rung == "effort":
+            again = replace(again, effort=EFFORT)
+        else:
+            drawn = await redraw(int(rung))
+            if drawn is None or len(drawn.views) < len(request.views):
+                continue
+            request = again = replace(again, views=drawn.views, budget=drawn.budget)
+            budget = drawn.budget
+        try:
+            best = _surer(doubtful, best, await engine.ask(again))
+        except RequestError:
+            continue  # too much for the context, say: what was answered before stands
+        rungs.append(rung if rung == "effort" else f"budget {rung}")
+    return Climbed(best, tuple(rungs), budget)
+
+
+def _doubtful(request: Request, reply: Reply) -> tuple[Question, ...]:
+    found = {answer.question: answer for answer in reply.answers}
+    return tuple(question for question in request.questions
+                 if question.id in found and _is_doubtful(question, found[question.id]))
+
+
+def _is_doubtful(question: Question, answer: Answer) -> bool:
+    if answer.confidence_source not in MODEL_SOURCES:
+        return False
+    return not _is_valid(question, answer) or (answer.confidence or 0.0) < DOUBT
+
+
+def _is_valid(question: Question, answer: Answer) -> bool:
+    if answer.value is None:
+        return True
+    try:
+        answers.columns(question, answer.value, answer.currency)
+    except answers.InvalidValueError:
+        return False
+    return True
+
+
+def _surer(asked: Sequence[Question], old: Reply, new: Reply) -> Reply:
+    questions = {question.id: question for question in asked}
+    again = {answer.question: answer for answer in new.answers}
+    merged = tuple(answer if answer.question not in again else max(
+        (answer, again[answer.question]), key=lambda each: (_is_valid(questions[each.question], each),
+                                                            each.confidence or 0.0)) for answer in old.answers)
+    return replace(old, answers=merged, usage=_sum(old.usage, new.usage))
+
+
+async def _turned(request: Request, reply: Reply, engine: Engine) -> tuple[Reply, list[str]]:
+    """The reply with the surest transcript of its page, which may lie on its side or its head."""
+    if not _is_unreadable(request, reply):
+        return reply, []
+    best, turned = reply.transcripts[0], []
+    for quarters in (1, 2, 3):
+        view = replace(request.views[0], pixels=np.ascontiguousarray(np.rot90(request.views[0].pixels, quarters)))
+        try:
+            again = await engine.ask(replace(request, views=(view,), questions=(), transcribe=True))
+        except RequestError:
+            continue
+        reply = replace(reply, usage=_sum(reply.usage, again.usage))
+        if (again.transcripts[0].confidence or 0.0) > (best.confidence or 0.0):
+            best = replace(again.transcripts[0], note=f"read after a turn to the left of {90 * quarters} degrees")
+            turned = [f"turn {90 * quarters}"]
+    return replace(reply, transcripts=(best,)), turned
+
+
+def _is_unreadable(request: Request, reply: Reply) -> bool:
+    """Whether the one page of a request was transcribed with next to no confidence, and has no words of its own."""
+    if len(request.views) != 1 or len(reply.transcripts) != 1 or request.views[0].words is not None:
+        return False
+    transcript: Transcript = reply.transcripts[0]
+    return transcript.confidence_source in MODEL_SOURCES and (transcript.confidence or 0.0) < UNREADABLE
+
+
+def _sum(left: Usage, right: Usage) -> Usage:
+    def plus(one: int | None, other: int | None) -> int | None:
+        return None if one is None and other is None else (one or 0) + (other or 0)
+
+    steps, written = plus(left.steps, right.steps), plus(left.output_tokens, right.output_tokens)
+    return Usage(plus(left.input_tokens, right.input_tokens), written, steps,
+                 written / steps if written is not None and steps else left.tokens_per_forward)
