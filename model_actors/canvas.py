@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,8 +163,15 @@ def form_answers(questions: Sequence[Question], written: bytes, chances: Sequenc
 
     The confidence of a value is that of its least probable token. Raises RequestError where the form is cut short.
     """
-    text = written.decode()
-    answers, place = [], 0
+    try:
+        text = written.decode()
+        return list(_form_answers(questions, text, chances))
+    except ValueError:
+        raise RequestError("the form is cut short: ask fewer questions at a time") from None
+
+
+def _form_answers(questions: Sequence[Question], text: str, chances: Sequence[tuple[int, float]]) -> Iterator[Answer]:
+    place = 0
     for question in questions:
         place = text.index(json.dumps(question.id) + ": ", place) + len(json.dumps(question.id)) + 2
         value, end = json.JSONDecoder().raw_decode(text, place)
@@ -174,9 +181,10 @@ def form_answers(questions: Sequence[Question], written: bytes, chances: Sequenc
             if stop > first and start < last:
                 inside.append(chance)
             start = stop
-        answers.append(_form_answer(question, value, text[place:end], math.exp(min(inside))))
+        yield _form_answer(question, value, text[place:end], math.exp(min(inside)))
         place = end
-    return answers
+    if text[place:] != "}":
+        raise ValueError
 
 
 def _form_answer(question: Question, value: Any, source: str, confidence: float) -> Answer:

@@ -31,6 +31,10 @@ IMAGES_AT_ONCE = 8
 """Images of one size that go through the vision tower together."""
 
 
+SAMPLED_BYTES = 8 << 20
+"""Bytes at either end of a file of weights by which it is told from another."""
+
+
 class CheckpointError(Exception):
     """A model cannot be used; the message says what to do."""
 
@@ -73,12 +77,14 @@ def look_up(name: str, revision: str | None = None) -> Checkpoint:
 
 
 def _weights_of(name: str) -> str:
-    """A name for the weights in a folder: of their sizes and first megabytes, since all of them may be 50 GB."""
+    """A name for the weights in a folder: of their sizes, first and last megabytes, since all of them may be 50 GB."""
     digest = hashlib.blake2b(digest_size=16)
     for file in sorted(Path(name).glob("*.safetensors")):
         digest.update(f"{file.name} {file.stat().st_size}".encode())
         with file.open("rb") as opened:
-            digest.update(opened.read(8 << 20))
+            digest.update(opened.read(SAMPLED_BYTES))
+            opened.seek(max(0, file.stat().st_size - SAMPLED_BYTES))
+            digest.update(opened.read())
     return digest.hexdigest()
 
 

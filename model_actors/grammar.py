@@ -17,10 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_STATES = 20_000
-"""States of an automaton at most: a schema of a few hundred properties, or strings of a few thousand characters."""
+"""States of an automaton at most: a schema of a few hundred properties, or strings of a thousand characters."""
 
 WHOLE_DIGITS, DECIMALS = 18, 9
 """Digits of a number at most before and after its point, so that one cannot fill a canvas."""
+
+HOUR_DIGITS = 4
+"""Digits of the hours of a timestamp at most."""
 
 REFUSED = ("allOf", "not", "if", "patternProperties", "dependentSchemas", "prefixItems", "contains", "$dynamicRef")
 """Keywords that change which values are valid in ways that no form can be built around."""
@@ -51,7 +54,11 @@ class _Nfa:
 
     def literal(self, text: str) -> tuple[int, int]:
         first = last = self.state()
-        for byte in text.encode():
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            raise SchemaError(f"holds {text!r}, which is no Unicode text: write whole characters") from None
+        for byte in data:
             after = self.state()
             self.moves[last].append((byte, byte, after))
             last = after
@@ -120,7 +127,7 @@ class _Builder:
             try:
                 target = target[part.replace("~1", "/").replace("~0", "~")] if part else target
             except (KeyError, TypeError, IndexError):
-                raise SchemaError(f"refers to {reference!r}, which it does not hold") from None
+                raise SchemaError(f"refers to {reference!r}, which it does not hold: name it under $defs") from None
         self.open.append(reference)
         built = self.value(target)
         self.open.pop()
@@ -129,7 +136,7 @@ class _Builder:
     def _literals(self, values: Iterable[Any]) -> tuple[int, int]:
         written = [json.dumps(value, ensure_ascii=False) for value in values]
         if not written:
-            raise SchemaError("has an empty enum")
+            raise SchemaError("has an empty enum: list the values it may have")
         return self.nfa.either([self.nfa.literal(text) for text in written])
 
     def _null(self, _: Mapping[str, Any]) -> tuple[int, int]:
@@ -163,9 +170,7 @@ class _Builder:
             schema.get("format", ""))
         if named is not None:
             return self.nfa.sequence(self.nfa.literal('"'), named(), self.nfa.literal('"'))
-        least, most = schema.get("minLength", 0), schema.get("maxLength")
-        if most is not None and most < least:
-            raise SchemaError(f"has a text of at least {least} and at most {most} characters")
+        least, most = _bounds(schema, "minLength", "maxLength")
         parts = [self._character() for _ in range(least)]
         if most is None:
             parts.append(self.nfa.many(self._character()))
@@ -178,23 +183,20 @@ class _Builder:
 
     def _character(self) -> tuple[int, int]:
         """One character of a JSON string: any of Unicode but quote, backslash and controls, or a short escape."""
-        after = self.nfa.ranges((0x80, 0xBF))
-        two = self.nfa.sequence(self.nfa.ranges((0xC2, 0xDF)), after)
-
-        def tail(count: int) -> list[tuple[int, int]]:
-            return [self.nfa.ranges((0x80, 0xBF)) for _ in range(count)]
-
-        three = self.nfa.either([
-            self.nfa.sequence(self.nfa.ranges((0xE0, 0xE0)), self.nfa.ranges((0xA0, 0xBF)), *tail(1)),
-            self.nfa.sequence(self.nfa.ranges((0xE1, 0xEC), (0xEE, 0xEF)), *tail(2)),
-            self.nfa.sequence(self.nfa.ranges((0xED, 0xED)), self.nfa.ranges((0x80, 0x9F)), *tail(1))])
-        four = self.nfa.either([
-            self.nfa.sequence(self.nfa.ranges((0xF0, 0xF0)), self.nfa.ranges((0x90, 0xBF)), *tail(2)),
-            self.nfa.sequence(self.nfa.ranges((0xF1, 0xF3)), *tail(3)),
-            self.nfa.sequence(self.nfa.ranges((0xF4, 0xF4)), self.nfa.ranges((0x80, 0x8F)), *tail(2))])
-        escape = self.nfa.sequence(self.nfa.literal("\\"), self.nfa.ranges(*((ord(each),) * 2 for each in '"\\/bfnrt')))
-        plain = self.nfa.ranges((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))
-        return self.nfa.either([plain, two, three, four, escape])
+        first, escaped, last = self.nfa.state(), self.nfa.state(), self.nfa.state()
+        one, two, three = self.nfa.state(), self.nfa.state(), self.nfa.state()  # that many bytes are still to come
+        moves = self.nfa.moves
+        moves[first] += [(0x20, 0x21, last), (0x23, 0x5B, last), (0x5D, 0x7E, last), (0x5C, 0x5C, escaped),
+                         (0xC2, 0xDF, one), (0xE1, 0xEC, two), (0xEE, 0xEF, two), (0xF1, 0xF3, three)]
+        moves[escaped] += [(ord(each), ord(each), last) for each in '"\\/bfnrt']
+        for lead, low, high, then in ((0xE0, 0xA0, 0xBF, one), (0xED, 0x80, 0x9F, one), (0xF0, 0x90, 0xBF, two),
+                                      (0xF4, 0x80, 0x8F, two)):
+            narrow = self.nfa.state()
+            moves[first].append((lead, lead, narrow))
+            moves[narrow].append((low, high, then))
+        for state, then in ((one, last), (two, one), (three, two)):
+            moves[state].append((0x80, 0xBF, then))
+        return first, last
 
     def _date(self) -> tuple[int, int]:
         """Dates from 1000 to 2999; a 31st of a short month is left to whoever reads the value."""
@@ -212,19 +214,24 @@ class _Builder:
         def sixty() -> tuple[int, int]:
             return self.nfa.sequence(self.nfa.ranges((0x30, 0x35)), self._digits())
 
-        hours = self.nfa.maybe(self.nfa.sequence(self._integer({"minimum": 0}), self.nfa.literal(":")))
-        thousandths = self.nfa.maybe(self.nfa.sequence(self.nfa.literal("."), *(self._digits() for _ in range(3))))
-        return self.nfa.sequence(hours, sixty(), self.nfa.literal(":"), sixty(), thousandths)
+        def not_zero() -> tuple[int, int]:
+            return self.nfa.ranges((0x31, 0x39))
+
+        hours = self.nfa.sequence(not_zero(), self._up_to(HOUR_DIGITS - 1), self.nfa.literal(":"))
+        thousandths = self.nfa.sequence(self.nfa.literal("."), self.nfa.either([
+            self.nfa.sequence(not_zero(), self._digits(), self._digits()),
+            self.nfa.sequence(self.nfa.literal("0"), not_zero(), self._digits()),
+            self.nfa.sequence(self.nfa.literal("00"), not_zero())]))
+        return self.nfa.sequence(self.nfa.maybe(hours), sixty(), self.nfa.literal(":"), sixty(),
+                                 self.nfa.maybe(thousandths))
 
     def _currency(self) -> tuple[int, int]:
         return self.nfa.sequence(*(self.nfa.ranges((0x41, 0x5A)) for _ in range(3)))
 
     def _array(self, schema: Mapping[str, Any]) -> tuple[int, int]:
-        items, least, most = schema.get("items"), schema.get("minItems", 0), schema.get("maxItems")
+        items, (least, most) = schema.get("items"), _bounds(schema, "minItems", "maxItems")
         if items is None:
             raise SchemaError("has a list without 'items': say what it lists")
-        if most is not None and most < least:
-            raise SchemaError(f"has a list of at least {least} and at most {most} items")
 
         def following() -> tuple[int, int]:
             return self.nfa.sequence(self.nfa.literal(", "), self.value(items))
@@ -244,8 +251,10 @@ class _Builder:
                                  self.nfa.literal("]"))
 
     def _object(self, schema: Mapping[str, Any]) -> tuple[int, int]:
+        if "properties" not in schema:
+            raise SchemaError("has an object without 'properties': say what it holds")
         required = set(schema.get("required", ()))
-        properties: Mapping[str, Any] = schema.get("properties", {})
+        properties: Mapping[str, Any] = schema["properties"]
         missing = required - set(properties)
         if missing:
             raise SchemaError(f"requires {', '.join(sorted(missing))}, of which it says nothing: name it in properties")
@@ -260,6 +269,14 @@ class _Builder:
             else:
                 alone, after = self.nfa.either([first, alone]), self.nfa.either([later, after])
         return self.nfa.sequence(self.nfa.literal("{"), alone, self.nfa.literal("}"))
+
+
+def _bounds(schema: Mapping[str, Any], lowest: str, highest: str) -> tuple[int, int | None]:
+    """Two counts of a schema, which may write them 2.0."""
+    least, most = int(schema.get(lowest, 0)), schema.get(highest)
+    if most is not None and most < least:
+        raise SchemaError(f"has {lowest} {least} over {highest} {most}: give it room for a value")
+    return least, None if most is None else int(most)
 
 
 class Automaton:
@@ -282,8 +299,13 @@ def automaton(schema: Mapping[str, Any]) -> Automaton:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise SchemaError(f"is no JSON Schema: {error.message}") from None
+    except RecursionError:
+        raise SchemaError("is nested too deep for a form: ask for less at a time") from None
     builder = _Builder(schema)
-    first, last = builder.value(schema)
+    try:
+        first, last = builder.value(schema)
+    except RecursionError:
+        raise SchemaError("is nested too deep for a form: ask for less at a time") from None
     return _determinised(builder.nfa, first, last)
 
 

@@ -8,6 +8,7 @@ probable canvas is Viterbi's. So a value's length need not be known before it is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ Ints = npt.NDArray[np.int64]
 
 LIKELY = 16
 """Likeliest tokens of each position that take part, besides all those of a single byte."""
+
+FAR = np.iinfo(np.int64).max
 
 
 class NoCanvasError(Exception):
@@ -39,14 +42,16 @@ def token_bytes(tokenizer: Any) -> list[bytes | None]:
                                     ensure_ascii=False)
     letters = _byte_letters() if byte_level else {}
 
-    def written(piece: str) -> bytes:
-        if byte_level and all(letter in letters for letter in piece):
+    fallback = '"ByteFallback"' in json.dumps(settings["decoder"])
+
+    def written(number: int, piece: str) -> bytes:
+        if byte_level and number not in tokenizer.added_tokens_decoder and all(letter in letters for letter in piece):
             return bytes(letters[letter] for letter in piece)
-        if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
+        if fallback and re.fullmatch("<0x[0-9A-F]{2}>", piece):
             return bytes([int(piece[3:5], 16)])
         return (piece.replace("\u2581", " ") if spaced else piece).encode()
 
-    return [None if number in control else written(piece) for number, piece in enumerate(pieces)]
+    return [None if number in control else written(number, piece) for number, piece in enumerate(pieces)]
 
 
 def _byte_letters() -> dict[str, int]:
@@ -84,12 +89,12 @@ class Holder:
         self._moves: dict[int, tuple[Ints, Ints]] = {
             end_of_turn: (final, np.full_like(final, self.ended)),
             pad: (np.array([self.ended]), np.array([self.ended]))}
-        self._left = np.append(_bytes_left(automaton), 0)
-        self._single = np.array([number for number, text in enumerate(written) if text and len(text) == 1], np.int64)
+        self._single = _single(written)
+        self._left = self._tokens_left()
 
     def _of_token(self, token: int) -> tuple[Ints, Ints]:
         if token not in self._moves:
-            text = self._written[token]
+            text = self._written[token] if token < len(self._written) else None  # a model may have more ids than that
             state = np.arange(len(self._automaton.moves))
             for byte in text or b"":
                 state = np.where(state >= 0, self._automaton.moves[state, byte], -1)
@@ -106,13 +111,28 @@ class Holder:
         return _Edges(tokens, np.concatenate([source for source, _ in moves]),
                       np.repeat(np.arange(len(tokens)), counts), np.concatenate([target for _, target in moves]))
 
+    def _tokens_left(self) -> Ints:
+        """How many of the tokens that always take part each state is from the end of a text at least."""
+        pairs = [source + target * self.ended for source, target in map(self._of_token, self._single.tolist())]
+        target, source = np.divmod(np.unique(np.concatenate([*pairs, np.empty(0, np.int64)])), self.ended)
+        begin = np.searchsorted(target, np.arange(self.ended + 1))
+        left = np.full(self.ended + 1, FAR)
+        left[self.ended] = steps = 0
+        found = np.flatnonzero(self._automaton.final)
+        while len(found):
+            left[found] = steps
+            before = np.unique(np.concatenate([source[begin[state] : begin[state + 1]] for state in found]))
+            found = before[left[before] == FAR]
+            steps += 1
+        return left
+
     def _ends(self, room: int) -> Floats:
         return np.where(self._left <= room, 0.0, -np.inf)
 
     def marginals(self, logits: npt.NDArray[np.float32], state: int, room: int) -> Marginals:
         """What each position of a canvas that begins in `state` is likely to be, given logits [positions, vocabulary].
 
-        Only canvases count after which the text can be finished with at most `room` more bytes. Raises NoCanvasError.
+        Only canvases count after which the text can be finished with at most `room` more tokens. Raises NoCanvasError.
         """
         edges = self._edges(logits)
         scores = logits[:, edges.tokens].astype(np.float64)
@@ -164,12 +184,8 @@ def _scattered(values: Floats, places: Ints, count: int) -> Floats:
         return seen + np.log(np.bincount(places, np.exp(values - seen[places]), count))
 
 
-def _bytes_left(automaton: Automaton) -> Ints:
-    """How many bytes each state is from the end of a text at least."""
-    left = np.where(automaton.final, 0, np.iinfo(np.int64).max // 2)
-    reached = np.append(left, np.iinfo(np.int64).max // 2)  # the last one stands for moves that there are not
-    while True:
-        better = np.minimum(reached[:-1], reached[automaton.moves].min(axis=1) + 1)
-        if (better == reached[:-1]).all():
-            return np.asarray(better, np.int64)
-        reached[:-1] = better
+def _single(written: Sequence[bytes | None]) -> Ints:
+    """The tokens of a single byte, and of a single character where its first byte has no token of its own."""
+    bytes_alone = {text for text in written if text and len(text) == 1}
+    return np.array([number for number, text in enumerate(written) if text and (
+        len(text) == 1 or (text[:1] not in bytes_alone and len(text.decode(errors="replace")) == 1))], np.int64)

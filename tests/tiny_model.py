@@ -1,0 +1,50 @@
+"""The tiny checkpoint as tests use it: where it lies, loaded once, and its held-out pages."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model_actors import prompts
+from model_actors.diffusion_gemma import DiffusionGemma
+from model_actors.engine import Request, View
+from schemas.checklist import Question
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the corpus lies beside the package
+
+from infra.tiny_checkpoint import corpus  # noqa: E402
+
+CHECKPOINT = str(ROOT / "infra" / "tiny_checkpoint" / "checkpoint")
+
+
+@functools.cache
+def model() -> DiffusionGemma:
+    """The checkpoint in float32 on one core."""
+    torch.set_num_threads(1)
+    return DiffusionGemma(CHECKPOINT, None, "float32", "cpu")
+
+
+def page(number: int, **held: Any) -> corpus.Page:
+    """A page that the checkpoint was not trained on."""
+    return corpus.page(corpus.HELD_OUT + 500_000 + number, **held)
+
+
+def paper(number: int, **held: Any) -> corpus.Page:
+    """One that has a kind, a total and the like."""
+    return page(number, fields=True, **held)
+
+
+def request(made: corpus.Page, *questions: Question, name: str = "r", transcribe: bool = False) -> Request:
+    """A request about a page."""
+    return Request(name, "page.pdf@1", (View(made.pixels, page=1),), questions, transcribe, "", corpus.BUDGET)
+
+
+def prompt(made: corpus.Page, task: str = prompts.TRANSCRIBE) -> tuple[list[int], list[View]]:
+    """The ids and views of a task about a page."""
+    views = [View(made.pixels, page=1)]
+    return prompts.prompt_ids(model().tokenizer, model().special, "", views, task), views
