@@ -48,6 +48,7 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     unfinished: int = 0
     interrupted: bool = False
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,9 @@ def _fan_out(prepared: Prepared, assets: Sequence[StoredObject], resources: Mapp
     workers = setting.job.engine.workers or max(1, int(resources.get(kind, 1)))
     last_fold = time.monotonic()
     for receipt in graph.run_shards(planned, setting, prepared.choice, workers, alone):
+        if receipt.error is not None:
+            progress.errors[receipt.shard_id] = receipt.error
+            continue
         prepared.folder.add(graph.published_name(setting, receipt), receipt.parts)
         _count(progress, receipt)
         if time.monotonic() - last_fold > FOLD_EVERY_SECONDS:
@@ -203,12 +207,12 @@ def _account_for_the_lost(prepared: Prepared, progress: Progress) -> None:
     lost = _lost(prepared)
     if not lost:
         return
-    error = UnreadableError("crash", "the worker that read or asked it died each time; see the logs of the engine")
     helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
     try:
         for shard in plan_assets(lost, setting.job, prepared.choice.limits, setting.names, helpers, alone=True):
             if not is_published(setting, shard):
-                receipt = lost_shard(shard, setting, error)
+                why = progress.errors.get(shard.id, "the worker that read or asked it died each time")
+                receipt = lost_shard(shard, setting, UnreadableError("crash", f"{why}; see the logs of the engine"))
                 folder.add(published_name(setting, receipt), receipt.parts)
                 _count(progress, receipt)
     finally:

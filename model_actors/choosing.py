@@ -37,6 +37,8 @@ def choose(job: Job) -> EngineChoice:
         except ImportError as error:
             raise JobError(f"engine: 'kind: transformers' needs {error.name}: pip install 'canvass-audit[transformers]'"
                            ) from None
+        if job.page_text == "ocr":
+            raise JobError("page_text: 'ocr' is for the embedded engine: use 'layer' or 'none'")
         limits, identity = transformers_engine.choice(spec)
         transformers_engine.check_questions(job.checklist)
         return EngineChoice(transformers_engine.NAME, limits, identity, functools.partial(_transformers, spec, limits),

@@ -46,6 +46,9 @@ NAME = "transformers"
 SECONDS_PER_IMAGE = {"cpu": 1.0, "cuda": 0.25}
 """Expected of a page by which work is cut into shards; on a GPU see the floors in infra/bench/gpu.py."""
 
+MAX_CONTEXT = 32_768
+"""Tokens of a request at most: transformers makes dense attention masks, 1 GB at this length and 40 GB at 200,000."""
+
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 T = TypeVar("T")
@@ -315,8 +318,8 @@ def choice(settings: TransformersSpec) -> tuple[Limits, dict[str, Any]]:
         found = look_up(settings.model, settings.revision)
     except CheckpointError as error:
         raise JobError(f"engine: {error}") from None
-    limits = Limits(found.context, found.canvas * settings.canvases, images=60, budgets=BUDGETS, pixels_per_em=11.0,
-                    text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE[device_of(settings)])
+    limits = Limits(min(found.context, MAX_CONTEXT), found.canvas * settings.canvases, images=60, budgets=BUDGETS,
+                    pixels_per_em=11.0, text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE[device_of(settings)])
     identity = {"engine": NAME, "model": settings.model, "weights": found.weights, "template": prompts.TEMPLATE,
                 **settings.model_dump(include={"revision", "dtype", "canvases", "thinking", "sampler"})}
     return limits, identity

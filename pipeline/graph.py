@@ -15,7 +15,7 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 
 from model_actors.actor import EngineActor
 from model_actors.choosing import EngineChoice
-from model_actors.engine import Engine, Limits
+from model_actors.engine import Engine, EngineError, Limits
 from pipeline.asking import Setting
 from pipeline.planning import Shard
 from pipeline.probing import plan_assets
@@ -93,7 +93,12 @@ def _make_work(setting: Setting, engine: Engine) -> Callable[[bytes], Awaitable[
 
     async def do(pickled: bytes) -> dict[str, Any]:
         shard: Shard = pickle.loads(pickled)
-        return asdict(await work(shard, setting, bench))
+        try:
+            return asdict(await work(shard, setting, bench))
+        except EngineError:
+            raise
+        except Exception as error:  # the output cannot be written, say: the driver must hear why
+            return asdict(Receipt(shard.id, 0, 0, [], f"{type(error).__name__}: {error}"))
 
     return do
 

@@ -27,12 +27,13 @@ PARTS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the driver hears of a shard: never its rows."""
+    """What the driver hears of a shard: never its rows. With an `error` nothing of it was published."""
 
     shard_id: str
     units: int
     failures: int
     parts: list[dict[str, Any]]
+    error: str | None = None
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,12 @@ class SamplerSpec(Strict):
     confidence: float | None = Field(default=None, gt=0, description="mean entropy below which it may, in nats")
     seed: int | None = Field(default=None, ge=0)
 
+    @model_validator(mode="after")
+    def _cools_down(self) -> SamplerSpec:
+        if self.t_min is not None and self.t_max is not None and self.t_max <= self.t_min:
+            raise ValueError(f"t_max ({self.t_max}) must be above t_min ({self.t_min}): the temperature falls")
+        return self
+
 
 class TransformersSpec(Strict):
     """`kind: transformers` runs a DiffusionGemma checkpoint, the reference implementation, on a CPU or a GPU.

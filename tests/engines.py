@@ -13,7 +13,7 @@ LIMITS = Limits(context=262_144, canvas=256, images=8, budgets=BUDGETS, pixels_p
 
 class Scripted:
     """Answers what the name of the asset says: `refuse` is refused, `invalid` gets a date that is none, `break` ends
-    the engine, `kill` the whole process; anything else is answered with nothing."""
+    the engine, `kill` the whole process, `bug` is an exception that nobody foresaw; anything else gets no answer."""
 
     name = "scripted"
 
@@ -28,6 +28,8 @@ class Scripted:
         name = os.path.basename(request.asset.partition("@")[0])
         if "refuse" in name:
             raise RequestError("the prompt is not to my liking: shorten it")
+        if "bug" in name:
+            raise ZeroDivisionError("no frames to divide by")
         if "break" in name:
             raise EngineError("out of memory")
         if "kill" in name:

@@ -24,6 +24,10 @@ def figures(script: str, *options: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("script", "options", "names"), [
     ("throughput.py", (), {"ratio", "pipeline_ms_a_page", "loop_ms_a_page", "target"}),
     ("memory.py", ("--echo",), {"pdf_ratio", "video_ratio", "target"}),
-    ("ocr.py", (), {"cost_ratio", "error_ratio", "cost_target"})])
+    ("ocr.py", (), {"cost_ratio", "error_ratio", "cost_target"}),
+    ("reads.py", (), {"ratio_without_prefill", "ratio_with_prefill", "read_accuracy", "json_accuracy", "target"}),
+    ("batching.py", (), {"ratio", "stock_ratio", "target"}),
+    ("sampler.py", (), {"settings", "texts"}),
+    ("confidence.py", (), {"all_auroc", "all_wrong", "target"})])
 def test_a_benchmark_gives_its_figures(script: str, options: tuple[str, ...], names: set[str]) -> None:
     assert names <= set(figures(script, *options))

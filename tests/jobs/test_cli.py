@@ -114,9 +114,11 @@ def test_plan_counts_what_a_run_would_ask_and_writes_nothing(tmp_path: Path) -> 
     (JOB.replace("[in]", "['s3://no-such-bucket-of-ours/x']"), "s3://no-such-bucket-of-ours/x"),
     (JOB.replace("output: out", "output: /proc/none"), "output /proc/none"),
     ("- a list", "a job file is a mapping"),
+    (JOB + "engine: {kind: transformers, model: no-such-model}", "engine: model 'no-such-model' cannot be opened"),
 ])
 def test_a_wrong_job_ends_with_status_2_and_runs_nothing(tmp_path: Path, text: str, message: str,
                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")

@@ -38,12 +38,15 @@ def _workers_find_the_tests_engines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_object_ends_once_though_engines_break_and_processes_die(tmp_path: Path) -> None:
     names = [f"{number:02}.pdf" for number in range(6)]
     shown: list[Progress] = []
-    ended = run(prepared(tmp_path, *names, "break.pdf", "kill.pdf"), shown.append)
+    ended = run(prepared(tmp_path, *names, "break.pdf", "bug.pdf", "kill.pdf"), shown.append)
     assert rows(tmp_path, "assets", "status") == sorted(
-        [(name, "ok") for name in names] + [("break.pdf", "quarantined"), ("kill.pdf", "quarantined")])
-    assert rows(tmp_path, "failures", "phase", "category", "retryable") == [
-        ("break.pdf", "ask", "crash", True), ("kill.pdf", "ask", "crash", True)]
-    assert (ended.assets, ended.assets_done, ended.interrupted) == (8, 8, False)
-    assert shown[-1].assets_done == 8
+        [(name, "ok") for name in names] + [(name, "quarantined") for name in ("break.pdf", "bug.pdf", "kill.pdf")])
+    died = "the worker that read or asked it died each time; see the logs of the engine"
+    assert rows(tmp_path, "failures", "phase", "category", "retryable", "message") == [
+        ("break.pdf", "ask", "crash", True, died),
+        ("bug.pdf", "ask", "crash", True, "ZeroDivisionError: no frames to divide by; see the logs of the engine"),
+        ("kill.pdf", "ask", "crash", True, died)]
+    assert (ended.assets, ended.assets_done, ended.interrupted) == (9, 9, False)
+    assert shown[-1].assets_done == 9
     runs = dataset(str(tmp_path / "out"), "runs").to_table().to_pylist()
-    assert [(row["status"], row["assets"]) for row in runs] == [("finished", 8)]
+    assert [(row["status"], row["assets"]) for row in runs] == [("finished", 9)]

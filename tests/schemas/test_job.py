@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.checklist import Date, Event, JsonSchema, Label, ListOf, Money, Number, Text, YesNo
-from schemas.job import Job, JobError, load_job
+from schemas.job import Job, JobError, TransformersSpec, load_job
 
 HEAD = "name: audit\ninputs: [in]\noutput: out\n"
 
@@ -104,6 +104,15 @@ def test_one_page_and_one_phrase_need_no_list(tmp_path: Path) -> None:
                           "text, list, event, a list of labels or {schema: file}"),
     (ask(only_if="x > 3"), "FILE: checklist.0: only_if: write 'id == value' or 'id != value', not 'x > 3'"),
     (ask(id="1st"), "FILE: checklist.0.id: "),
+    (HEAD + "transcribe: true\nengine: {kind: vlm}\n",
+     "FILE: engine: unknown kind 'vlm': one of embedded, transformers"),
+    (HEAD + "transcribe: true\nengine: {kind: transformers}\n", "FILE: engine.model: Field required"),
+    (HEAD + "transcribe: true\nengine: {kind: transformers, model: m, sampler: {temperature: 1}}\n",
+     "FILE: engine.sampler: unknown key 'temperature': known keys: confidence, entropy_bound, seed"),
+    (HEAD + "transcribe: true\nengine: {kind: transformers, model: m, sampler: {entropy_bond: 1}}\n",
+     "FILE: engine.sampler: unknown key 'entropy_bond': did you mean 'entropy_bound'?"),
+    (HEAD + "transcribe: true\nengine: {kind: transformers, model: m, sampler: {t_min: 1, t_max: 0.5}}\n",
+     "FILE: engine.sampler: t_max (0.5) must be above t_min (1.0): the temperature falls"),
     (HEAD + "transcribe: true\nframes: {every: 2 parsecs}\n", "FILE: frames.every: "),
     (HEAD.replace("inputs: [in]", "inputs: []") + "transcribe: true\n", "FILE: inputs: "),
     ("- a\n- b\n", "FILE: a job file is a mapping with name, inputs, output and a checklist"),
@@ -191,6 +200,16 @@ def test_schema_that_is_missing_or_no_json_is_refused(tmp_path: Path, content: s
     message = refusal(tmp_path, ask(answer="{schema: invoice.json}"))
     assert message.startswith(f"FILE: checklist 'a': schema {tmp_path / 'invoice.json'}: ")
     assert reason in message
+
+
+def test_a_model_in_a_folder_beside_the_job_file_is_found_and_any_other_name_is_left(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for written, read in (("model", str(tmp_path / "model")), ("google/some-model", "google/some-model")):
+        (tmp_path / "job.yaml").write_text(
+            HEAD + f"transcribe: true\nengine: {{kind: transformers, model: {written}}}\n")
+        engine = load_job(tmp_path / "job.yaml").engine
+        assert isinstance(engine, TransformersSpec)
+        assert engine.model == read
 
 
 def test_passwords_are_not_shown(tmp_path: Path) -> None:
