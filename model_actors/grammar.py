@@ -29,6 +29,10 @@ REFUSED = ("allOf", "not", "if", "patternProperties", "dependentSchemas", "prefi
 """Keywords that change which values are valid in ways that no form can be built around."""
 
 
+SHAPES = ("type", "properties", "required", "items", "enum", "const")
+"""Keywords that say what a value is."""
+
+
 class SchemaError(ValueError):
     """A schema cannot be a form; the message says why and what to do."""
 
@@ -102,12 +106,15 @@ class _Builder:
         for keyword in REFUSED:
             if keyword in schema:
                 raise SchemaError(f"uses {keyword!r}, which no form can hold: write the schema without it")
+        alternatives = next((keyword for keyword in ("$ref", "anyOf", "oneOf") if keyword in schema), None)
+        beside = alternatives and next((keyword for keyword in SHAPES if keyword in schema), None)
+        if beside:
+            raise SchemaError(f"has {beside!r} beside {alternatives!r}: write each alternative out whole")
         if "$ref" in schema:
             return self._referred(schema["$ref"])
-        if "const" in schema:
-            return self._literals([schema["const"]])
-        if "enum" in schema:
-            return self._literals(schema["enum"])
+        if "const" in schema or "enum" in schema:
+            allowed = [schema["const"]] if "const" in schema else schema["enum"]
+            return self._literals(filter(jsonschema.Draft202012Validator(schema).is_valid, allowed))
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
                 return self.nfa.either([self.value(each) for each in schema[keyword]])

@@ -323,7 +323,8 @@ def choice(settings: TransformersSpec) -> tuple[Limits, dict[str, Any]]:
         found = look_up(settings.model, settings.revision)
     except CheckpointError as error:
         raise JobError(f"engine: {error}") from None
-    limits = Limits(min(found.context, MAX_CONTEXT), found.canvas * settings.canvases, images=60, budgets=BUDGETS,
+    written = found.canvas * settings.canvases * (2 if settings.thinking else 1)  # a thought takes as many
+    limits = Limits(min(found.context, MAX_CONTEXT), written, images=60, budgets=BUDGETS,
                     pixels_per_em=11.0, text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE[device_of(settings)])
     identity = {"engine": NAME, "model": settings.model, "weights": found.weights, "template": prompts.TEMPLATE,
                 **settings.model_dump(include={"revision", "dtype", "canvases", "thinking", "sampler"})}
@@ -334,10 +335,13 @@ def check_questions(questions: Sequence[Question]) -> None:
     """Raise JobError where a question can be neither read nor made a form of."""
     for question in questions:
         try:
+            canvas.line(question).encode()
             if canvas.is_read(question):
                 canvas.check_labels(question)
             else:
                 automaton(canvas.form_schema([question]))
+        except UnicodeEncodeError:
+            raise JobError(f"checklist {question.id!r}: holds half of a surrogate pair: write the character") from None
         except (SchemaError, RequestError) as error:
             raise JobError(f"checklist {question.id!r}: its schema {error}" if isinstance(error, SchemaError)
                            else str(error)) from None

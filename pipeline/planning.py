@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from model_actors import canvas
 from model_actors.budgets import image_size, image_tokens, text_tokens
 from model_actors.engine import Limits
+from model_actors.prompts import PAGE_TEXT
 from pipeline.fingerprints import Fingerprints, digest
 from pipeline.legibility import choose_budget
 from pipeline.sources import Kind
@@ -28,6 +29,9 @@ QUESTION_TOKENS = 8
 
 STAMP_TOKENS = 24
 """Tokens reserved for the page number or timestamp before each image."""
+
+TEXT_TOKENS = text_tokens(f"\n{PAGE_TEXT}\n\n")
+"""Tokens reserved for the words around a page's text layer."""
 
 WINDOW_FRAMES = 60
 """Frames of one window: the model's stated regime is up to 60 frames at one a second."""
@@ -134,7 +138,7 @@ class _DocumentPlan:
                      sizes, tokens, pages=tuple(numbers))
 
     def text(self, page: PageShape) -> int:
-        return page.text_bytes if self.job.page_text == "layer" else 0
+        return page.text_bytes + TEXT_TOKENS if self.job.page_text == "layer" and page.text_bytes else 0
 
     def fits(self, chunk: Chunk) -> bool:
         return chunk.tokens <= self.context and len(chunk.pages) <= self.limits.images

@@ -9,7 +9,9 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from schemas.checklist import Label, ListOf, Question
+import jsonschema
+
+from schemas.checklist import JsonSchema, Label, ListOf, Question
 
 CURRENCY = re.compile(r"[A-Z]{3}")
 DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -23,8 +25,8 @@ def columns(question: Question, value: str, currency: str | None = None) -> dict
     """The typed columns of the answers table for a canonical value: value, number, currency, date.
 
     Canonical are: `yes` or `no`; a label; a plain decimal like 1234.56; an ISO date; JSON for lists and schemas; any
-    text else. Raises InvalidValueError where the value is not of the question's type; the items of a list and an
-    object's agreement with its schema are not looked at.
+    text else. Raises InvalidValueError where the value is not of the question's type; the items of a list are not
+    looked at.
     """
     kind = question.answer.type
     row: dict[str, Any] = {"value": value, "number": None, "currency": None, "date": None}
@@ -42,9 +44,17 @@ def columns(question: Question, value: str, currency: str | None = None) -> dict
         row["date"] = _date(value)
     if isinstance(question.answer, ListOf) and not isinstance(_json(value), list):
         raise InvalidValueError("a list is written as a JSON array")
-    if kind == "schema":
-        _json(value)
+    if isinstance(question.answer, JsonSchema):
+        _check_schema(_json(value), question.answer)
     return row
+
+
+def _check_schema(value: Any, answer: JsonSchema) -> None:
+    if answer.definition is None:
+        return
+    wrong = next(jsonschema.Draft202012Validator(answer.definition).iter_errors(value), None)
+    if wrong is not None:
+        raise InvalidValueError(f"{wrong.json_path} is not by the schema: {wrong.message}")
 
 
 def _decimal(value: str) -> Decimal:

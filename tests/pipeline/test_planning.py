@@ -17,6 +17,7 @@ from pipeline.planning import (
     PROMPT_TOKENS,
     QUESTION_TOKENS,
     STAMP_TOKENS,
+    TEXT_TOKENS,
     Chunk,
     check_job,
     plan_document,
@@ -98,7 +99,8 @@ def test_no_chunk_is_over_a_limit_and_its_tokens_are_those_of_all_that_it_holds(
         assert chunk.budget in seen.budgets
         texts = sum(question_tokens(questions[name]) for name in chunk.questions) + text_tokens(asked.instructions)
         held = [probe.pages[page - 1] for page in chunk.pages]
-        layers = sum(page.text_bytes for page in held) if asked.page_text == "layer" else 0
+        layers = sum(page.text_bytes + TEXT_TOKENS for page in held if page.text_bytes
+                     ) if asked.page_text == "layer" else 0
         images = sum(image_tokens(size) for size in chunk.sizes)
         assert chunk.tokens == PROMPT_TOKENS + seen.canvas + texts + layers + images + STAMP_TOKENS * chunk.images
         assert chunk.questions or chunk.transcribe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -79,3 +80,15 @@ def test_same_compares_numbers_as_numbers_and_texts_without_case(answer: Any, va
 ])
 def test_amount_expected_in_a_currency_is_compared_in_it(expected: str, currency: str, equal: bool) -> None:
     assert same(question("money"), "100.00", expected, currency) is equal
+
+
+@pytest.mark.parametrize(("value", "says"), [('{"total": 3}', None), ('{"total": "3"}', "$.total is not by the schema"),
+                                             ("{}", "$ is not by the schema: 'total' is a required property")])
+def test_an_extraction_must_be_by_its_schema(value: str, says: str | None) -> None:
+    schema = {"type": "object", "required": ["total"], "properties": {"total": {"type": "integer"}}}
+    asked = question({"schema": "s.json", "definition": schema})
+    if says is None:
+        assert columns(asked, value)["value"] == value
+    else:
+        with pytest.raises(InvalidValueError, match=re.escape(says)):
+            columns(asked, value)
