@@ -174,6 +174,8 @@ def _fan_out(prepared: Prepared, assets: Sequence[StoredObject], resources: Mapp
     setting = prepared.setting
     planned = graph.plan_shards(assets, setting, prepared.choice.limits, prepared.folder.waiting, alone)
     kind = "GPU" if prepared.choice.gpus else "CPU"
+    if prepared.choice.gpus and not resources.get("GPU"):
+        raise JobError("engine: 'device: cuda' needs a GPU, and there is none here: use 'device: cpu', or a cluster")
     workers = setting.job.engine.workers or max(1, int(resources.get(kind, 1)))
     last_fold = time.monotonic()
     for receipt in graph.run_shards(planned, setting, prepared.choice, workers, alone):

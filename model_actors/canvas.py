@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_actors.engine import Answer, RequestError
+from model_actors.engine import Answer, Evidence, RequestError
 from schemas.checklist import JsonSchema, Label, ListOf, Question, YesNo
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
@@ -79,23 +79,29 @@ class Read:
     ids: tuple[int, ...]
     slots: tuple[Slot, ...]
 
+    @property
+    def task(self) -> str:
+        """The words that ask for this canvas."""
+        return read_task([slot.question for slot in self.slots])
+
 
 def reads(tokenizer: Any, questions: Sequence[Question], width: int, end_of_turn: int, pad: int) -> list[Read]:
-    """Canvases of at most `width` ids that read these questions, each as narrow as its lines, over one prompt.
+    """Canvases of at most `width` ids that read these questions, each as narrow as its lines, with a task of its own.
 
-    The last of them ends with the end of the turn and a pad: without both, label mass is lost. Raises RequestError
-    where a line does not fit, or the tokenizer does not give every letter a token of its own.
+    Each ends with the end of the turn and a pad: without both, label mass is lost. Raises RequestError where a line
+    does not fit, or the tokenizer does not give every letter a token of its own.
     """
     canvases: list[Read] = []
     ids: list[int] = []
     slots: list[Slot] = []
-    for number, question in enumerate(questions, 1):
-        pinned, place, choices = _line(tokenizer, number, question)
+    for question in questions:
+        pinned, place, choices = _line(tokenizer, len(slots) + 1, question)
         if len(pinned) + 2 > width:
             raise RequestError(f"a line of {len(pinned)} tokens does not fit a canvas of {width}")
         if len(ids) + len(pinned) + 2 > width:
-            canvases.append(Read(tuple(ids), tuple(slots)))
+            canvases.append(Read((*ids, end_of_turn, pad), tuple(slots)))
             ids, slots = [], []
+            pinned, place, choices = _line(tokenizer, 1, question)
         slots.append(Slot(question, len(ids) + place, choices))
         ids += pinned
     canvases.append(Read((*ids, end_of_turn, pad), tuple(slots)))
@@ -152,7 +158,7 @@ SIMPLE: dict[str, dict[str, Any]] = {
 def _value_schema(question: Question) -> dict[str, Any]:
     if isinstance(question.answer, JsonSchema):
         assert question.answer.definition is not None  # held by load_job
-        return question.answer.definition
+        return {**question.answer.definition, "$id": f"urn:canvass:{question.id}"}  # its references are its own
     if isinstance(question.answer, ListOf):
         return {"type": "array", "items": SIMPLE[question.answer.of]}
     return SIMPLE[question.answer.type]
@@ -193,11 +199,23 @@ def _form_answer(question: Question, value: Any, source: str, confidence: float)
     if value is None:
         return Answer(question.id, None, confidence=confidence, confidence_source="min_token_probability",
                       reason="the model finds nothing stated")
+    if kind == "event":
+        spans = [(_seconds(span["from"]), _seconds(span["to"])) for span in value]
+        evidence = tuple(Evidence(time_s=first, end_s=last) for first, last in spans if first <= last)
+        return Answer(question.id, "yes" if evidence else "no", None, confidence, "min_token_probability", evidence)
     if kind == "money":
         written, currency = _amount(source), value["currency"]
     elif kind in ("date", "text"):
         written = value
     return Answer(question.id, written, currency, confidence, "min_token_probability")
+
+
+def _seconds(stamp: str) -> float:
+    """The seconds of a time as prompts.timestamp writes it."""
+    seconds = 0.0
+    for part in stamp.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
 
 
 def _amount(source: str) -> str:

@@ -40,7 +40,7 @@ def choose(job: Job) -> EngineChoice:
         if job.page_text == "ocr":
             raise JobError("page_text: 'ocr' is for the embedded engine: use 'layer' or 'none'")
         limits, identity = transformers_engine.choice(spec)
-        transformers_engine.check_questions(job.checklist)
+        transformers_engine.check_questions(job.instructions, job.checklist)
         return EngineChoice(transformers_engine.NAME, limits, identity, functools.partial(_transformers, spec, limits),
                             gpus=int(transformers_engine.device_of(spec) == "cuda"))
     from model_actors import embedded_engine

@@ -2,8 +2,8 @@
 
 The arithmetic is that of transformers' DiffusionGemma generation (`generation_diffusion_gemma.py`, 5.23): a linear
 temperature, acceptance by an entropy bound (https://arxiv.org/abs/2505.24857), a stop when stable and confident. A row
-draws its noise from its own generator, in the order in which transformers draws it, so that what a row becomes does not
-depend on the rows beside it.
+draws its noise from its own generator, in the order in which transformers draws it; the rows beside it change what it
+becomes by their rounding alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from model_actors.diffusion_gemma import DiffusionGemma, Prefix
-from model_actors.held import Holder, NoCanvasError
+from model_actors.held import LIKELY, Holder, Ints, NoCanvasError
+
+NEVER = -1e9
+"""Logit of what cannot stand; finite, so that entropies stay so."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +113,23 @@ class Row:
 
     def _held(self, scores: torch.Tensor) -> torch.Tensor:
         assert self.hold is not None
-        found = self.hold.holder.marginals(_numpy(scores), self.hold.state, self.hold.room)
-        held = torch.full_like(scores, -1e9)
-        held[:, torch.from_numpy(found.tokens).to(scores.device)] = torch.from_numpy(
-            np.maximum(found.log_probabilities, -1e9)).to(scores)
+        tokens, few = self._narrowed(scores)
+        found = self.hold.holder.marginals(tokens, few, self.hold.state, self.hold.room)
+        held = torch.full_like(scores, NEVER)
+        held[:, torch.from_numpy(tokens).to(scores.device)] = torch.from_numpy(np.maximum(found, NEVER)).to(scores)
         return held
+
+    def _narrowed(self, scores: torch.Tensor) -> tuple[Ints, npt.NDArray[np.float32]]:
+        """The tokens that may take part in a held canvas, and their scores alone."""
+        assert self.hold is not None
+        likely = torch.topk(scores, min(LIKELY, scores.shape[-1]), dim=-1).indices.unique().cpu().numpy()
+        tokens = self.hold.holder.tokens(likely)
+        return tokens, scores[:, torch.from_numpy(tokens).to(scores.device)].float().cpu().numpy()
 
     def _is_stable(self) -> bool:
         stable = len(self.history) >= self.sampler.stability and all(
             bool((before == self.argmax).all()) for before in self.history[-self.sampler.stability :])
-        self.history = [*self.history[-self.sampler.stability + 1 :], self.argmax] if self.sampler.stability else []
+        self.history = [*self.history, self.argmax][-self.sampler.stability :] if self.sampler.stability else []
         return stable or not self.sampler.stability
 
     def committed(self) -> tuple[list[int], list[float], int]:
@@ -127,14 +138,9 @@ class Row:
         if self.hold is None:
             ids: list[int] = self.argmax.tolist()
         else:
-            ids, state = self.hold.holder.likeliest(_numpy(self.raw), self.hold.state, self.hold.room)
+            ids, state = self.hold.holder.likeliest(*self._narrowed(self.raw), self.hold.state, self.hold.room)
         sure = torch.log_softmax(self.raw, dim=-1)
         return ids, sure[torch.arange(self.width), torch.tensor(ids, device=sure.device)].tolist(), state
-
-
-def _numpy(scores: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    found: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = scores.float().cpu().numpy()
-    return found
 
 
 def step(model: DiffusionGemma, rows: Sequence[Row]) -> None:

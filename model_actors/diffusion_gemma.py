@@ -48,6 +48,7 @@ class Checkpoint:
     canvas: int
     context: int
     weights: str
+    thinks: bool
 
 
 def look_up(name: str, revision: str | None = None) -> Checkpoint:
@@ -59,7 +60,7 @@ def look_up(name: str, revision: str | None = None) -> Checkpoint:
                               "checkpoint, or a model that this machine can reach") from None
     if config.model_type != "diffusion_gemma":
         raise CheckpointError(f"model {name!r} is a {config.model_type!r}, and 'kind: transformers' runs "
-                              "DiffusionGemma alone: use 'kind: openai' with a server for other models")
+                              "DiffusionGemma alone: name one of its checkpoints")
     try:
         images, _ = ImageProcessingMixin.get_image_processor_dict(name, revision=revision)
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
@@ -73,12 +74,14 @@ def look_up(name: str, revision: str | None = None) -> Checkpoint:
     if tokenizer.chat_template is None or "<turn|>" not in tokenizer.get_vocab():
         raise CheckpointError(f"model {name!r} has no chat template with turns: use an instruction-tuned checkpoint")
     return Checkpoint(name, revision, int(config.canvas_length), int(config.text_config.max_position_embeddings),
-                      getattr(config, "_commit_hash", None) or _weights_of(name))
+                      getattr(config, "_commit_hash", None) or _weights_of(name), "<channel|>" in tokenizer.get_vocab())
 
 
 def _weights_of(name: str) -> str:
-    """A name for the weights in a folder: of their sizes, first and last megabytes, since all of them may be 50 GB."""
+    """A name for a checkpoint in a folder: of its settings, and the ends of its weights, which may be 50 GB."""
     digest = hashlib.blake2b(digest_size=16)
+    for file in sorted([*Path(name).glob("*.json"), *Path(name).glob("*.jinja")]):
+        digest.update(file.name.encode() + file.read_bytes())
     for file in sorted(Path(name).glob("*.safetensors")):
         digest.update(f"{file.name} {file.stat().st_size}".encode())
         with file.open("rb") as opened:

@@ -106,6 +106,11 @@ class _Builder:
         for keyword in REFUSED:
             if keyword in schema:
                 raise SchemaError(f"uses {keyword!r}, which no form can hold: write the schema without it")
+        if "$id" in schema and schema is not self.root:
+            outer, self.root = self.root, schema
+            built = self.value(schema)
+            self.root = outer
+            return built
         alternatives = next((keyword for keyword in ("$ref", "anyOf", "oneOf") if keyword in schema), None)
         beside = alternatives and next((keyword for keyword in SHAPES if keyword in schema), None)
         if beside:

@@ -62,16 +62,7 @@ def _byte_letters() -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Marginals:
-    """Log-probabilities [positions, tokens] of the `tokens` that may stand in a valid canvas."""
-
-    tokens: Ints
-    log_probabilities: Floats
-
-
-@dataclass(frozen=True)
 class _Edges:
-    tokens: Ints
     source: Ints
     column: Ints
     target: Ints
@@ -94,7 +85,7 @@ class Holder:
 
     def _of_token(self, token: int) -> tuple[Ints, Ints]:
         if token not in self._moves:
-            text = self._written[token] if token < len(self._written) else None  # a model may have more ids than that
+            text = self._written[token]
             state = np.arange(len(self._automaton.moves))
             for byte in text or b"":
                 state = np.where(state >= 0, self._automaton.moves[state, byte], -1)
@@ -102,13 +93,17 @@ class Holder:
             self._moves[token] = source, state[source].astype(np.int64)
         return self._moves[token]
 
-    def _edges(self, logits: npt.NDArray[np.float32]) -> _Edges:
-        count = min(LIKELY, logits.shape[1])
-        likely = np.argpartition(logits, -count, axis=1)[:, -count:]
-        tokens = np.unique(np.concatenate([likely.ravel(), self._single, [self._end, self._pad]]))
+    def tokens(self, likely: Ints) -> Ints:
+        """The tokens that take part where these are `likely`, of any shape: they, all single ones, the end and the pad.
+
+        A vocabulary of hundreds of thousands is never looked at whole: it lies where the model is.
+        """
+        return np.unique(np.concatenate([likely.ravel(), self._single, [self._end, self._pad]]))
+
+    def _edges(self, tokens: Ints) -> _Edges:
         moves = [self._of_token(int(token)) for token in tokens]
         counts = [len(source) for source, _ in moves]
-        return _Edges(tokens, np.concatenate([source for source, _ in moves]),
+        return _Edges(np.concatenate([source for source, _ in moves]),
                       np.repeat(np.arange(len(tokens)), counts), np.concatenate([target for _, target in moves]))
 
     def _tokens_left(self) -> Ints:
@@ -129,13 +124,13 @@ class Holder:
     def _ends(self, room: int) -> Floats:
         return np.where(self._left <= room, 0.0, -np.inf)
 
-    def marginals(self, logits: npt.NDArray[np.float32], state: int, room: int) -> Marginals:
-        """What each position of a canvas that begins in `state` is likely to be, given logits [positions, vocabulary].
+    def marginals(self, tokens: Ints, logits: npt.NDArray[np.float32], state: int, room: int) -> Floats:
+        """Log-probabilities [positions, tokens] of a canvas that begins in `state`, given the logits of some tokens.
 
         Only canvases count after which the text can be finished with at most `room` more tokens. Raises NoCanvasError.
         """
-        edges = self._edges(logits)
-        scores = logits[:, edges.tokens].astype(np.float64)
+        edges = self._edges(tokens)
+        scores = logits.astype(np.float64)
         ahead = [np.full(self.ended + 1, -np.inf)]
         ahead[0][state] = 0
         for row in scores:
@@ -144,19 +139,19 @@ class Holder:
         found = np.full(scores.shape, -np.inf)
         for place in reversed(range(len(scores))):
             through = scores[place][edges.column] + behind[edges.target]
-            found[place] = _scattered(ahead[place][edges.source] + through, edges.column, len(edges.tokens))
+            found[place] = _scattered(ahead[place][edges.source] + through, edges.column, len(tokens))
             behind = _scattered(through, edges.source, self.ended + 1)
         if not np.isfinite(behind[state]):
             raise NoCanvasError
-        return Marginals(edges.tokens, found - behind[state])
+        return np.asarray(found - behind[state])
 
-    def likeliest(self, logits: npt.NDArray[np.float32], state: int, room: int) -> tuple[list[int], int]:
+    def likeliest(self, tokens: Ints, logits: npt.NDArray[np.float32], state: int, room: int) -> tuple[list[int], int]:
         """The most probable valid canvas and the state after it. Raises NoCanvasError."""
-        edges = self._edges(logits)
+        edges = self._edges(tokens)
         best = np.full(self.ended + 1, -np.inf)
         best[state] = 0
         arrived: list[Ints] = []
-        for row in logits[:, edges.tokens].astype(np.float64):
+        for row in logits.astype(np.float64):
             scores = best[edges.source] + row[edges.column]
             order = np.argsort(scores, kind="stable")
             by = np.full(self.ended + 1, -1, np.int64)
@@ -170,7 +165,7 @@ class Holder:
         path = []
         for by in reversed(arrived):
             edge = by[last]
-            path.append(int(edges.tokens[edges.column[edge]]))
+            path.append(int(tokens[edges.column[edge]]))
             last = int(edges.source[edge])
         return path[::-1], after
 

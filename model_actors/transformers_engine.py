@@ -48,6 +48,9 @@ SECONDS_PER_IMAGE = {"cpu": 1.0, "cuda": 0.25}
 (3.8 B active parameters, 16 denoising steps a canvas, an H200), on a CPU what a few million parameters take.
 """
 
+HOLDERS = 32
+"""Automata of forms kept: a job has few forms, and each may take megabytes."""
+
 MAX_CONTEXT = 32_768
 """Tokens of a request at most: transformers makes dense attention masks, 1 GB at this length and 40 GB at 200,000."""
 
@@ -98,7 +101,8 @@ class TransformersEngine:
         self._model = DiffusionGemma(settings.model, settings.revision, dtype, device)
         asked = settings.sampler.model_dump(exclude_none=True)
         self._sampler = Sampler(**{**self._model.sampler_defaults(), **asked})
-        self._written = token_bytes(self._model.tokenizer)
+        known = token_bytes(self._model.tokenizer)
+        self._written = known + [None] * (self._model.vocabulary - len(known))  # a model may have more ids
         self._holders: dict[str, Holder] = {}
         self._waiting: queue.SimpleQueue[tuple[Way[Any], _Settle] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(settings.batch)  # of requests whose encoding is held in memory
@@ -120,8 +124,7 @@ class TransformersEngine:
         formed = [question for question in request.questions if not canvas.is_read(question)]
         together: list[tuple[str, _MakeWay]] = []
         if read:
-            task = canvas.read_task(read)
-            together += [(task, functools.partial(self._read, each, request.effort)) for each in canvas.reads(
+            together += [(each.task, functools.partial(self._read, each, request.effort)) for each in canvas.reads(
                 self._model.tokenizer, read, self._model.canvas, self._model.special.end_of_turn,
                 self._model.special.pad)]
         if formed:
@@ -160,19 +163,27 @@ class TransformersEngine:
 
     def _way(self, base: Prefix, ids: list[int], shared: int, make: _MakeWay) -> Way[_Outcome]:
         prefix = self._model.followed(base, ids[shared:])
+        thought = Written((), (), 0, True)
         if self._settings.thinking and self._model.special.end_thought is not None:
-            thought = yield from self._write(prefix, ids, "thought", frozenset([self._model.special.end_thought]))
-            ids = [*ids, *thought.ids] if thought.ended else [*ids, *thought.ids, self._model.special.end_thought]
+            end = self._model.special.end_thought
+            thought = yield from self._write(prefix, ids, "thought", self._model.ends | {end})
+            ids = [*ids, *(thought.ids[:-1] if thought.ended else thought.ids), end]
             prefix = self._model.followed(prefix, ids[prefix.length :])
         outcome: _Outcome = yield from make(prefix, ids)
-        return replace(outcome, input_tokens=len(ids))
+        return replace(outcome, input_tokens=len(ids), output_tokens=outcome.output_tokens + len(thought.ids),
+                       steps=outcome.steps + thought.steps)
 
     def _holder(self, questions: list[Question]) -> Holder:
         schema = canvas.form_schema(questions)
         key = json.dumps(schema)
         if key not in self._holders:
-            self._holders[key] = Holder(automaton(schema), self._written, self._model.special.end_of_turn,
-                                        self._model.special.pad)
+            while len(self._holders) >= HOLDERS:
+                self._holders.pop(next(iter(self._holders)))
+            try:
+                self._holders[key] = Holder(automaton(schema), self._written, self._model.special.end_of_turn,
+                                            self._model.special.pad)
+            except SchemaError as error:
+                raise RequestError(f"the form {error}") from None
         return self._holders[key]
 
     def _read(self, read: canvas.Read, effort: int, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
@@ -189,8 +200,9 @@ class TransformersEngine:
         try:
             written = yield from self._write(prefix, ids, "form", self._model.ends, holder, effort)
         except NoCanvasError:
-            raise RequestError(f"the form does not fit {self._settings.canvases} canvases: ask fewer questions at a "
-                               "time, or raise engine.canvases") from None
+            reason = (f"the form does not fit {self._settings.canvases} canvases: ask fewer questions at a time, or "
+                      "raise engine.canvases")
+            return _Outcome(tuple(Answer(question.id, None, reason=reason) for question in questions), ended=False)
         text, ends = self._bytes(written)
         return _Outcome(tuple(canvas.form_answers(questions, text, list(zip(ends, written.chances, strict=False)))),
                         output_tokens=len(written.ids), steps=written.steps)
@@ -207,7 +219,9 @@ class TransformersEngine:
             place += size + 2
         text = data.decode("utf-8", "replace").strip()
         transcript = Transcript(view.page, view.time_s, text, text, tuple(blocks), None, "model",
-                                math.exp(min(written.chances, default=0.0)), "min_token_probability", view.note)
+                                math.exp(min(written.chances, default=0.0)), "min_token_probability",
+                                view.note if written.ended else f"cut after {self._settings.canvases} canvases: raise "
+                                                                "engine.canvases to read on")
         return _Outcome(transcripts=(transcript,), output_tokens=len(written.ids), steps=written.steps,
                         ended=written.ended)
 
@@ -301,7 +315,7 @@ def _reply(request: Request, outcomes: Sequence[_Outcome]) -> Reply:
     page = request.views[0].page if len(request.views) == 1 else None
     time_s = request.views[0].time_s if len(request.views) == 1 else None
     evidence = (Evidence(page, time_s),) if len(request.views) == 1 else ()
-    answers = [replace(answer, evidence=evidence if answer.value is not None else ())
+    answers = [replace(answer, evidence=answer.evidence or (evidence if answer.value is not None else ()))
                for outcome in outcomes for answer in outcome.answers]
     steps = sum(outcome.steps for outcome in outcomes)
     written = sum(outcome.output_tokens for outcome in outcomes)
@@ -326,13 +340,21 @@ def choice(settings: TransformersSpec) -> tuple[Limits, dict[str, Any]]:
     written = found.canvas * settings.canvases * (2 if settings.thinking else 1)  # a thought takes as many
     limits = Limits(min(found.context, MAX_CONTEXT), written, images=60, budgets=BUDGETS,
                     pixels_per_em=11.0, text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE[device_of(settings)])
-    identity = {"engine": NAME, "model": settings.model, "weights": found.weights, "template": prompts.TEMPLATE,
+    if settings.thinking and not found.thinks:
+        raise JobError(f"engine: model {settings.model!r} has no thinking: leave 'thinking' out")
+    identity = {"engine": NAME, "device": device_of(settings), "model": settings.model, "weights": found.weights,
+                "template": prompts.TEMPLATE,
                 **settings.model_dump(include={"revision", "dtype", "canvases", "thinking", "sampler"})}
     return limits, identity
 
 
-def check_questions(questions: Sequence[Question]) -> None:
-    """Raise JobError where a question can be neither read nor made a form of."""
+def check_questions(instructions: str, questions: Sequence[Question]) -> None:
+    """Raise JobError where a question can be neither read nor made a form of, or all of them make too large a one."""
+    formed = [question for question in questions if not canvas.is_read(question)]
+    try:
+        instructions.encode()
+    except UnicodeEncodeError:
+        raise JobError("instructions: hold half of a surrogate pair: write the character") from None
     for question in questions:
         try:
             canvas.line(question).encode()
@@ -345,3 +367,7 @@ def check_questions(questions: Sequence[Question]) -> None:
         except (SchemaError, RequestError) as error:
             raise JobError(f"checklist {question.id!r}: its schema {error}" if isinstance(error, SchemaError)
                            else str(error)) from None
+    try:
+        automaton(canvas.form_schema(formed))
+    except SchemaError as error:
+        raise JobError(f"checklist: the form of all {len(formed)} questions {error}") from None

@@ -106,7 +106,14 @@ class Helper:
         try:
             return self._exchange(function, calls)
         except UnreadableError as error:
-            return [error] if len(calls) == 1 else self.call_some(function, calls[:1])  # which of them was it?
+            if len(calls) == 1:
+                return [error]
+        outcomes: list[Outcome] = []
+        for call in calls:  # one by one, up to the one that it was
+            outcomes += self.call_some(function, [call])
+            if isinstance(outcomes[-1], UnreadableError):
+                break
+        return outcomes
 
     def _exchange(self, function: str, calls: Sequence[tuple[Any, ...]]) -> list[Outcome]:
         if self._process is None or self._process.poll() is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model_actors.canvas import is_read
 from model_actors.engine import Answer, Engine, Reply, Request, RequestError, Transcript, Usage
 from pipeline.rendering import Rendered
 from schemas import answers
@@ -51,17 +52,20 @@ async def climb(request: Request, engine: Engine, budgets: Sequence[int], redraw
             break
         again = replace(request, questions=doubtful, transcribe=False)
         if rung == "effort":
-            again = replace(again, effort=EFFORT)
+            formed = tuple(question for question in doubtful if not is_read(question))
+            if not formed:  # a read is one step; more of them make it surer, not better
+                break
+            again = replace(again, questions=formed, effort=EFFORT)
         else:
             drawn = await redraw(int(rung))
             if drawn is None or len(drawn.views) < len(request.views):
                 continue
-            request = again = replace(again, views=drawn.views, budget=drawn.budget)
-            budget = drawn.budget
+            again = replace(again, views=drawn.views, budget=drawn.budget)
         try:
             best = _surer(doubtful, best, await engine.ask(again))
         except RequestError:
             continue  # too much for the context, say: what was answered before stands
+        request, budget = replace(again, questions=doubtful), again.budget
         rungs.append(rung if rung == "effort" else f"budget {rung}")
     return Climbed(best, tuple(rungs), budget)
 

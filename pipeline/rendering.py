@@ -169,7 +169,9 @@ def _enlarged(page: _Page, chunk: Chunk, part: Part, path: str, job: Job, limits
         better = None if text is None else _legible(chunk, text, job, limits)
         if better:
             size = image_size(text.shape.width, text.shape.height, better)
-            return _rendered(_draw([(page.number, size)], part, path, job, helpers), better, ("legibility",))
+            [enlarged] = _draw([(page.number, size)], part, path, job, helpers)
+            if not isinstance(enlarged.outcome, UnreadableError):
+                return _rendered([enlarged], better, ("legibility",))
     return _rendered([page], chunk.budget)
 
 

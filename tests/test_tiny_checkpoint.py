@@ -115,20 +115,3 @@ def as_form(asked: Request, reply: Reply) -> dict[str, Any]:
         else:
             found[question.id] = json.loads(answer.value)
     return found
-
-
-def test_a_page_on_its_side_is_turned_and_read(tmp_path: Path) -> None:
-    """A scan that lies on its side: the transcript is as long as the text is, and says that the page was turned."""
-    import numpy as np
-    from PIL import Image
-
-    (tmp_path / "in").mkdir()
-    for number in range(6):
-        Image.fromarray(np.rot90(page(number, lines=2, font="helv").pixels, -1)).save(
-            tmp_path / "in" / f"{number:03}.png")
-    run = Runner(choose(Job.model_validate(
-        {"name": "t", "inputs": ["/in"], "output": "/out", "transcribe": True, "engine": ENGINE})).build())
-    found = run(tmp_path, engine=ENGINE)
-    run.close()
-    turned = [row for row in found["transcripts"] if row["note"] == "read after a turn to the left of 90 degrees"]
-    assert len(turned) >= 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,7 @@ import tiny
 import torch
 
 from model_actors import prompts
-from model_actors.denoising import Sampler
-from model_actors.diffusion_gemma import DiffusionGemma, patches_of
-from model_actors.engine import View
+from model_actors.diffusion_gemma import DiffusionGemma, Prefix, patches_of
 
 TARGET = 1.15
 BATCH = 16
@@ -29,14 +28,23 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=str(tiny.CHECKPOINT))
     parser.add_argument("--quick", action="store_true", help="32 pages")
     options = parser.parse_args()
-    model = tiny.load(options.checkpoint)
     pages = tiny.pages(2 * BATCH if options.quick else 8 * BATCH)
-    sampler = Sampler(**model.sampler_defaults())
+    engine = tiny.engine(options.checkpoint, batch=BATCH)
+    model = engine._model
     ids = [tiny.ids_of(model, page, prompts.TRANSCRIBE) for page in pages]
+    computed = 0
+    forward = model.logits
+
+    def counted(prefixes: Sequence[Prefix], *others: Any) -> Any:
+        nonlocal computed
+        computed += len(prefixes)
+        return forward(prefixes, *others)
+
+    model.logits = counted  # type: ignore[method-assign]
     watch = tiny.Stopwatch()
-    written, computed = watch.time("ours", lambda: tiny.write_all(
-        model, ids, [View(page.pixels, page=1) for page in pages], sampler, BATCH))
-    needed = sum(each.steps for each in written)
+    replies = watch.time("ours", lambda: tiny.transcribed(engine, pages))
+    model.logits = forward  # type: ignore[method-assign]
+    needed = sum(reply.usage.steps or 0 for reply in replies)
     stock = [watch.time("stock", lambda at=at: _stock(model, ids[at : at + BATCH], pages[at : at + BATCH]))
              for at in range(0, len(pages), BATCH)]
     figures = {"ratio": round(computed / needed, 3), "target": TARGET, "batch": BATCH, "texts": len(pages),

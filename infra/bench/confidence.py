@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 from dataclasses import dataclass
 
 import numpy as np
 import tiny
 
-from model_actors.choosing import choose
 from model_actors.engine import Engine, Reply, Request, View
-from schemas.job import Job
 
 TARGET = 0.9
-LEAST_WRONG = 200
 STRENGTHS = (0.0, 0.3, 0.5, 0.7, 0.9)
 BINS = (0.0, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0)
 
@@ -40,17 +38,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=str(tiny.CHECKPOINT))
     parser.add_argument("--quick", action="store_true", help="20 pages")
     options = parser.parse_args()
-    job = Job.model_validate({"name": "bench", "inputs": ["/in"], "output": "/out", "transcribe": True,
-                              "engine": {"kind": "transformers", "model": options.checkpoint, "device": "cpu"}})
-    engine = choose(job).build()
-    found = asyncio.run(_ask(engine, 20 if options.quick else 300))
+    found = asyncio.run(_ask(tiny.engine(options.checkpoint), 20 if options.quick else 300))
     figures: dict[str, object] = {"target": TARGET, "answers": len(found)}
     for way in ("all", "label_probability", "min_token_probability"):
         some = [each for each in found if way in ("all", each.way)]
         wrong = sum(not each.right for each in some)
         figures |= {f"{way}_auroc": round(auroc(some), 4), f"{way}_wrong": wrong, f"{way}_answers": len(some)}
     print("confidence     answers  mean   right")
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in itertools.pairwise(BINS):
         inside = [each for each in found if low <= each.confidence < high or each.confidence == high == 1.0]
         if inside:
             print(f"{low:4.2f} to {high:4.2f}   {len(inside):6}   {np.mean([each.confidence for each in inside]):.3f}  "

@@ -11,10 +11,6 @@ import json
 
 import tiny
 
-from model_actors import prompts
-from model_actors.denoising import Sampler
-from model_actors.engine import View
-
 STEPS = (1, 2, 4, 8, 16, 48)
 BOUNDS = (0.01, 0.1, 1.0)
 
@@ -25,17 +21,15 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=str(tiny.CHECKPOINT))
     parser.add_argument("--quick", action="store_true", help="16 pages, two settings")
     options = parser.parse_args()
-    model = tiny.load(options.checkpoint)
     pages = tiny.pages(16 if options.quick else 64)
-    ids = [tiny.ids_of(model, page, prompts.TRANSCRIBE) for page in pages]
-    views = [View(page.pixels, page=1) for page in pages]
     found = []
     for steps in STEPS[::4] if options.quick else STEPS:
         for bound in BOUNDS[1:2] if options.quick else BOUNDS:
-            written, _ = tiny.write_all(model, ids, views, Sampler(steps=steps, entropy_bound=bound), 16)
-            accuracy = tiny.character_accuracy([tiny.text_of(model, each) for each in written],
+            replies = tiny.transcribed(tiny.engine(options.checkpoint, sampler={
+                "steps": steps, "entropy_bound": bound}), pages)
+            accuracy = tiny.character_accuracy([reply.transcripts[0].text for reply in replies],
                                                [page.text for page in pages])
-            cost = sum(each.steps for each in written) / len(written)
+            cost = sum(reply.usage.steps or 0 for reply in replies) / len(replies)
             found.append({"steps": steps, "entropy_bound": bound, "accuracy": round(accuracy, 4),
                           "steps_a_text": round(cost, 2)})
     for each in found:

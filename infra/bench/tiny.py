@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ sys.path.insert(0, str(ROOT))  # the corpus lies beside the package
 
 from infra.tiny_checkpoint import corpus  # noqa: E402
 from model_actors import prompts  # noqa: E402
-from model_actors.denoising import Row, Sampler, noise_of, step  # noqa: E402
-from model_actors.diffusion_gemma import DiffusionGemma, Prefix  # noqa: E402
-from model_actors.engine import View  # noqa: E402
+from model_actors.choosing import choose  # noqa: E402
+from model_actors.diffusion_gemma import DiffusionGemma  # noqa: E402
+from model_actors.engine import Reply, Request, View  # noqa: E402
+from model_actors.transformers_engine import TransformersEngine  # noqa: E402
+from schemas.job import Job  # noqa: E402
 
 CHECKPOINT = ROOT / "infra" / "tiny_checkpoint" / "checkpoint"
 
@@ -44,58 +46,23 @@ def ids_of(model: DiffusionGemma, page: corpus.Page, task: str) -> list[int]:
     return prompts.prompt_ids(model.tokenizer, model.special, "", [View(page.pixels, page=1)], task)
 
 
-@dataclass
-class Writing:
-    """A text under way over several canvases, and what it has taken."""
-
-    prefix: Prefix
-    row: Row
-    ids: list[int] = field(default_factory=list)
-    canvases: int = 1
-    steps: int = 0
-    done: bool = False
+def engine(checkpoint: str, **settings: Any) -> TransformersEngine:
+    """The engine of a job, on one core."""
+    job = Job.model_validate({"name": "bench", "inputs": ["/in"], "output": "/out", "transcribe": True, "engine": {
+        "kind": "transformers", "model": checkpoint, "device": "cpu", **settings}})
+    made = choose(job).build()
+    assert isinstance(made, TransformersEngine)
+    return made
 
 
-def write_all(model: DiffusionGemma, prompts_of: Sequence[Sequence[int]], views: Sequence[View], sampler: Sampler,
-              batch: int, canvases: int = 4) -> tuple[list[Writing], int]:
-    """Write the answers of many prompts, `batch` canvases at a time, as the engine does: rows leave and join.
+def transcribed(asked: TransformersEngine, pages: Sequence[corpus.Page]) -> list[Reply]:
+    """Transcripts of pages, all asked at once."""
+    async def all_of_them() -> list[Reply]:
+        return await asyncio.gather(*(asked.ask(Request(
+            str(number), "a", (View(page.pixels, page=1),), (), True, "", corpus.BUDGET))
+            for number, page in enumerate(pages)))
 
-    Returns them, and how many rows all forward passes had together.
-    """
-    waiting = list(zip(prompts_of, views, strict=True))[::-1]
-    active: list[Writing] = []
-    order: list[Writing] = []
-    rows = 0
-    while waiting or active:
-        while waiting and len(active) < batch:
-            ids, view = waiting.pop()
-            prefix = model.prefix(ids, [view])
-            noise = noise_of(sampler.seed, ids, "bench", model.device)
-            order.append(Writing(prefix, Row(prefix, sampler, noise, model.canvas, model.vocabulary)))
-            active.append(order[-1])
-        step(model, [each.row for each in active])
-        rows += len(active)
-        for each in [each for each in active if each.row.finished]:
-            _commit(model, each, canvases)
-        active = [each for each in active if not each.done]
-    return order, rows
-
-
-def _commit(model: DiffusionGemma, each: Writing, canvases: int) -> None:
-    settled, _, _ = each.row.committed()
-    each.steps += each.row.step
-    end = next((place for place, token in enumerate(settled) if token in model.ends), None)
-    each.ids += settled if end is None else settled[:end]
-    each.done = end is not None or each.canvases == canvases
-    if not each.done:
-        each.canvases += 1
-        each.prefix = model.followed(each.prefix, settled)
-        each.row = replace(each.row, prefix=each.prefix, step=0, finished=False, condition=None, history=[])
-
-
-def text_of(model: DiffusionGemma, each: Writing) -> str:
-    """What was written."""
-    return str(model.tokenizer.decode(each.ids, skip_special_tokens=True))
+    return asyncio.run(all_of_them())
 
 
 def character_accuracy(written: Sequence[str], true: Sequence[str]) -> float:

@@ -34,7 +34,7 @@ def test_a_checkpoint_tells_its_canvas_and_context() -> None:
 
 def test_another_model_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(CheckpointError, match="is a 'llama', and 'kind: transformers' runs DiffusionGemma alone: use"):
+    with pytest.raises(CheckpointError, match="is a 'llama', and 'kind: transformers' runs DiffusionGemma alone: name"):
         look_up(str(tmp_path))
 
 

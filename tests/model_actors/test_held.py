@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from tokenizers_made import MADE, PLAIN, byte_level, plain, sentencepiece, speci
 
 from model_actors import canvas
 from model_actors.grammar import Automaton, automaton
-from model_actors.held import Holder, NoCanvasError, token_bytes
+from model_actors.held import LIKELY, Floats, Holder, Ints, NoCanvasError, token_bytes
 from schemas.checklist import JsonSchema, Question
 
 END, PAD = 0, 1
@@ -27,6 +28,21 @@ TINY: list[tuple[dict[str, Any], list[bytes | None]]] = [
     ({"type": "string", "maxLength": 2}, [None, None, b'"', b"\xc3", b"\xa9", b"\xc3\xa9", b'a"', b'\\"', b""]),
 ]
 """Schemas and the bytes of small vocabularies for them; the first two ids are the end of the turn and the pad."""
+
+
+def narrowed(holder: Holder, logits: npt.NDArray[np.float32]) -> tuple[Ints, npt.NDArray[np.float32]]:
+    """The tokens that take part, as the engine chooses them, and their logits."""
+    tokens = holder.tokens(np.argsort(logits, axis=1)[:, -LIKELY:])
+    return tokens, logits[:, tokens]
+
+
+def marginals_of(holder: Holder, logits: npt.NDArray[np.float32], state: int, room: int) -> tuple[Ints, Floats]:
+    tokens, few = narrowed(holder, logits)
+    return tokens, holder.marginals(tokens, few, state, room)
+
+
+def likeliest_of(holder: Holder, logits: npt.NDArray[np.float32], state: int, room: int) -> tuple[list[int], int]:
+    return holder.likeliest(*narrowed(holder, logits), state, room)
 
 
 def after(machine: Automaton, written: list[bytes | None], ids: tuple[int, ...], state: int) -> int | None:
@@ -58,11 +74,12 @@ def can_end(machine: Automaton, written: list[bytes | None], state: int, room: i
 def test_marginals_and_the_likeliest_canvas_are_those_of_all_canvases_counted_one_by_one(
         tiny: tuple[dict[str, Any], list[bytes | None]], positions: int, room: int, seed: int,
         data: st.DataObject) -> None:
-    schema, written = tiny
+    schema, known = tiny
+    written = [*known, None]  # models have ids that their tokenizers lack
     machine = automaton(schema)
     holder = Holder(machine, written, END, PAD)
     state = data.draw(st.integers(0, len(machine.moves) - 1))
-    count = len(written) + 1  # models have ids that their tokenizers lack
+    count = len(written)
     logits = np.random.default_rng(seed).normal(0, 3, (positions, count)).astype(np.float32)
     scored: dict[tuple[int, ...], tuple[float, int]] = {}
     for ids in itertools.product(range(count), repeat=positions):
@@ -70,20 +87,20 @@ def test_marginals_and_the_likeliest_canvas_are_those_of_all_canvases_counted_on
         if last is not None and can_end(machine, written, last, room):
             scored[ids] = (float(sum(np.float64(logits[place, token]) for place, token in enumerate(ids))), last)
     if not scored:
-        for find in (holder.marginals, holder.likeliest):
+        for find in (marginals_of, likeliest_of):
             with pytest.raises(NoCanvasError):
-                find(logits, state, room)
+                find(holder, logits, state, room)
         return
     expected = np.zeros((positions, count))
     for ids, (score, _) in scored.items():
         expected[range(positions), ids] += np.exp(score)
     expected /= expected[0].sum()
-    marginals = holder.marginals(logits, state, room)
+    tokens, chances = marginals_of(holder, logits, state, room)
     found = np.zeros((positions, count))
-    found[:, marginals.tokens] = np.exp(marginals.log_probabilities)
+    found[:, tokens] = np.exp(chances)
     assert np.abs(found - expected).max() < 1e-9
     best = max(scored, key=lambda ids: scored[ids][0])
-    assert holder.likeliest(logits, state, room) == (list(best), scored[best][1])
+    assert likeliest_of(holder, logits, state, room) == (list(best), scored[best][1])
 
 
 EXTRACTION = {"type": "object", "required": ["größe", "kind"], "properties": {
@@ -119,7 +136,7 @@ def test_any_logits_write_a_form_that_is_valid_within_its_canvases(make: Callabl
         for number in range(CANVASES):
             logits = noise.normal(0, 3, (WIDTH, len(written))).astype(np.float32)
             logits += np.float32(chance.choice([0, 4])) * longer
-            ids, state = holder.likeliest(logits, state, (CANVASES - number - 1) * WIDTH)
+            ids, state = likeliest_of(holder, logits, state, (CANVASES - number - 1) * WIDTH)
             assert len(ids) == WIDTH
             data += b"".join(written[token] or b"" for token in ids)
             canvases_taken.add(number)
@@ -138,10 +155,10 @@ def test_marginals_over_a_real_vocabulary_sum_to_one_and_hold_the_likeliest_canv
     special, written = specials(tokenizer), token_bytes(tokenizer)
     holder = Holder(automaton(canvas.form_schema(a_form(random.Random(3)))), written, special.end_of_turn, special.pad)
     logits = np.random.default_rng(3).normal(0, 3, (WIDTH, len(written))).astype(np.float32)
-    marginals = holder.marginals(logits, 0, 100)
-    assert np.abs(np.exp(marginals.log_probabilities).sum(axis=1) - 1).max() < 1e-9
-    columns = np.searchsorted(marginals.tokens, holder.likeliest(logits, 0, 100)[0])
-    assert np.isfinite(marginals.log_probabilities[range(WIDTH), columns]).all()
+    tokens, chances = marginals_of(holder, logits, 0, 100)
+    assert np.abs(np.exp(chances).sum(axis=1) - 1).max() < 1e-9
+    columns = np.searchsorted(tokens, likeliest_of(holder, logits, 0, 100)[0])
+    assert np.isfinite(chances[range(WIDTH), columns]).all()
 
 
 @pytest.mark.parametrize("make", MADE)
@@ -170,19 +187,19 @@ def test_a_text_needs_room_for_every_byte_of_it(extra: int) -> None:
     """Thirteen bytes of one token each."""
     holder = Holder(automaton({"const": "hello world"}), [bytes([byte]) for byte in range(256)], 256, 257)
     logits = np.zeros((4, 258), np.float32)
-    assert bytes(holder.likeliest(logits, 0, 9 + extra)[0][:4]) == b'"hel'
-    for find in (holder.marginals, holder.likeliest):
+    assert bytes(likeliest_of(holder, logits, 0, 9 + extra)[0][:4]) == b'"hel'
+    for find in (marginals_of, likeliest_of):
         with pytest.raises(NoCanvasError):
-            find(logits, 0, 8 - extra)
+            find(holder, logits, 0, 8 - extra)
 
 
 def test_room_is_counted_in_tokens_where_a_vocabulary_has_no_bytes() -> None:
     written: list[bytes | None] = [b'"', "é".encode(), "語".encode(), b"a"]
     holder = Holder(automaton({"enum": ["é語é語", "aaaaa", "Ω"]}), written, 4, 5)
     logits = np.zeros((1, 6), np.float32)
-    assert holder.likeliest(logits, 0, 5)[0] == [0]  # Ω is the shortest in bytes, but has no token
+    assert likeliest_of(holder, logits, 0, 5)[0] == [0]  # Ω is the shortest in bytes, but has no token
     with pytest.raises(NoCanvasError):
-        holder.likeliest(logits, 0, 4)
+        likeliest_of(holder, logits, 0, 4)
 
 
 def test_a_character_counts_however_unlikely_and_leaves_no_canvas_where_no_token_writes_it() -> None:
@@ -192,7 +209,7 @@ def test_a_character_counts_however_unlikely_and_leaves_no_canvas_where_no_token
     logits[:, tokenizer.convert_tokens_to_ids(["日", "語", "🦊"])] = -50
     known, unknown = (Holder(automaton({"const": text}), written, special.end_of_turn, special.pad)
                       for text in ("日語🦊", "Ω"))
-    ids, _ = known.likeliest(logits, 0, 0)
+    ids, _ = likeliest_of(known, logits, 0, 0)
     assert b"".join(written[token] or b"" for token in ids).decode() == '"日語🦊"'
     with pytest.raises(NoCanvasError):
-        unknown.likeliest(logits, 0, 100)
+        likeliest_of(unknown, logits, 0, 100)

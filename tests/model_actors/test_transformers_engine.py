@@ -134,10 +134,40 @@ def test_a_request_over_the_context_is_refused_and_the_next_one_answered(engine:
     assert ask(engine, request(page(0), transcribe=True))[0].transcripts
 
 
-def test_a_form_that_no_canvas_holds_is_refused(engine: TransformersEngine) -> None:
+def test_a_form_that_no_canvas_holds_is_left_unanswered_and_takes_nothing_with_it(engine: TransformersEngine) -> None:
     many = [Question(id=f"field_number_{number}", ask="?", answer="number") for number in range(30)]  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="the form does not fit 4 canvases: ask fewer questions at a time, or raise"):
+    [reply] = ask(engine, request(page(0), job().checklist[0], *many, transcribe=True))
+    assert [each.page for each in reply.transcripts] == [1]
+    assert reply.answers[0].value in ("yes", "no")
+    assert {(each.value, each.reason) for each in reply.answers[1:]} == {
+        (None, "the form does not fit 4 canvases: ask fewer questions at a time, or raise engine.canvases")}
+
+
+def test_a_form_too_large_for_an_automaton_is_the_requests_error_and_the_jobs_before(
+        engine: TransformersEngine) -> None:
+    schema = {"type": "object", "required": ["x"], "properties": {"x": {"type": "string", "maxLength": 1500}}}
+    many = [Question.model_validate({"id": f"q{number}", "ask": "?", "answer": {
+        "schema": "s.json", "definition": schema}}) for number in range(3)]
+    with pytest.raises(RequestError, match="the form is too large"):
         ask(engine, request(page(0), *many))
+    with pytest.raises(JobError, match="checklist: the form of all 3 questions is too large for a form"):
+        choose(job().model_copy(update={"checklist": tuple(many)}))
+
+
+def test_an_event_comes_back_as_stretches_of_time() -> None:
+    question = Question.model_validate({"id": "stop", "ask": "When is STOP seen?", "answer": "event"})
+    for written, spans in ((b'{"stop": [{"from": "00:05", "to": "01:00:07.500"}, {"from": "00:09", "to": "00:08"}]}',
+                            [(5.0, 3607.5)]), (b'{"stop": []}', [])):
+        [answer] = canvas.form_answers([question], written, [(len(written), -0.5)])
+        assert answer.value == ("yes" if spans else "no")
+        assert [(each.time_s, each.end_s) for each in answer.evidence] == spans
+
+
+def test_a_schema_refers_to_its_own_definitions(engine: TransformersEngine) -> None:
+    schema = {"$ref": "#/$defs/name", "$defs": {"name": {"type": "string", "maxLength": 4}}}
+    question = Question.model_validate({"id": "x", "ask": "?", "answer": {"schema": "s.json", "definition": schema}})
+    [reply] = ask(engine, request(page(0), question))
+    assert reply.answers[0].value is None or len(json.loads(reply.answers[0].value)) <= 4
 
 
 def test_what_breaks_in_the_model_is_the_engines_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,12 +64,14 @@ def test_a_sure_answer_is_asked_once() -> None:
 
 
 def test_a_doubtful_answer_is_asked_at_the_next_budgets_and_then_with_more_steps() -> None:
-    teller = Teller(lambda asked: Reply((), (sure("yes", 0.5 + asked.budget / 10_000),), Usage(10, 1, asked.effort)))
-    found = climbed(teller, request(SIGNED))
+    teller = Teller(lambda asked: Reply((), (
+        sure("2026-02-03", 0.5 + asked.budget / 10_000, "dated", "min_token_probability"),),
+        Usage(10, 1, asked.effort)))
+    found = climbed(teller, request(DATED))
     assert [(each.budget, each.effort) for each in teller.asked] == [(140, 1), (280, 1), (560, 1), (560, EFFORT)]
     assert [int(each.views[0].pixels[0, 0, 0]) for each in teller.asked] == [140, 280 % 256, 560 % 256, 560 % 256]
     assert found.rungs == ("budget 280", "budget 560", "effort")
-    assert found.reply.answers == (sure("yes", 0.556),)
+    assert found.reply.answers == (sure("2026-02-03", 0.556, "dated", "min_token_probability"),)
     assert (found.reply.usage, found.budget) == (Usage(40, 4, 3 + EFFORT, 4 / (3 + EFFORT)), 560)
 
 
@@ -104,10 +106,13 @@ def test_what_no_model_said_is_never_asked_again(source: str | None) -> None:
     assert climbed(teller, request(SIGNED)).rungs == ()
 
 
-def test_pages_that_cannot_be_drawn_larger_are_asked_with_more_steps_alone() -> None:
-    teller = Teller(lambda _: Reply((), (sure("yes", 0.5),)))
-    found = climbed(teller, request(SIGNED), drawable=())
+def test_pages_that_cannot_be_drawn_larger_are_asked_with_more_steps_alone_and_reads_not_even_that() -> None:
+    known = {"signed": sure("yes", 0.5), "dated": sure("2026-02-03", 0.5, "dated")}
+    teller = Teller(lambda asked: Reply((), tuple(known[each.id] for each in asked.questions)))
+    found = climbed(teller, request(SIGNED, DATED), drawable=())
     assert (found.rungs, found.budget) == (("effort",), 140)
+    assert [[each.id for each in asked.questions] for asked in teller.asked] == [["signed", "dated"], ["dated"]]
+    assert climbed(Teller(lambda _: Reply((), (known["signed"],))), request(SIGNED), drawable=()).rungs == ()
 
 
 def test_a_rung_that_is_refused_leaves_the_answer_as_it_was() -> None:
@@ -116,7 +121,8 @@ def test_a_rung_that_is_refused_leaves_the_answer_as_it_was() -> None:
             raise RequestError("too long")
         return Reply((), (sure("yes", 0.5),))
 
-    assert climbed(Teller(tell), request(SIGNED)).reply.answers == (sure("yes", 0.5),)
+    found = climbed(Teller(tell), request(SIGNED))
+    assert (found.reply.answers, found.budget, found.rungs) == ((sure("yes", 0.5),), 140, ())
 
 
 def transcript(text: str, confidence: float) -> Transcript:
