@@ -138,6 +138,7 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
             seconds = (time.monotonic() - started) / len(drawn)
             asking.append(asyncio.create_task(ask_about(list(zip(waiting, drawn, strict=False)), seconds)))
             del waiting[: len(drawn)]
+            del drawn  # or it would be held while the next one is drawn
     await asyncio.gather(*asking)
     return sum(lost.values())
 
