@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model_actors.constrained import LIKELY, Holder, Ints, NoCanvasError
 from model_actors.diffusion_gemma import DiffusionGemma, Prefix
-from model_actors.held import LIKELY, Holder, Ints, NoCanvasError
 
 NEVER = -1e9
 """Logit of what cannot stand; finite, so that entropies stay so."""

@@ -218,10 +218,6 @@ class _Together:
                 torch.cat([torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[-2])) for part in parts])
                 for parts in ([layer.keys for layer in columns], [layer.values for layer in columns]))))
 
-    def get_seq_length(self, *_: Any, **__: Any) -> int:
-        """Asked by the decoder where no positions are given; they always are."""
-        raise NotImplementedError
-
     def masks(self, widths: Sequence[int], width: int, kinds: Sequence[str], device: torch.device) \
             -> dict[str, torch.Tensor | None]:
         """Which keys each row may attend to, by kind of layer: its own prefix and its own canvas, no padding."""

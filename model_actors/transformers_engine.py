@@ -22,6 +22,7 @@ import torch
 
 from model_actors import canvas, prompts
 from model_actors.budgets import BUDGETS
+from model_actors.constrained import Holder, NoCanvasError, token_bytes
 from model_actors.denoising import Hold, Row, Sampler, noise_of, step
 from model_actors.diffusion_gemma import CheckpointError, DiffusionGemma, Prefix, look_up
 from model_actors.engine import (
@@ -38,7 +39,6 @@ from model_actors.engine import (
     View,
 )
 from model_actors.grammar import SchemaError, automaton
-from model_actors.held import Holder, NoCanvasError, token_bytes
 from schemas.checklist import Question
 from schemas.job import JobError, TransformersSpec
 
@@ -286,6 +286,8 @@ class TransformersEngine:
                     closing = True
                     break
                 active += _next(*entry)
+            if not active:
+                continue
             try:
                 step(self._model, [row for row, _, _ in active])
             except Exception as error:  # memory or the device: none of these canvases can go on

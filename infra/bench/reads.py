@@ -15,11 +15,11 @@ import tiny
 import torch
 
 from model_actors import canvas
+from model_actors.constrained import Holder, token_bytes
 from model_actors.denoising import Hold, Row, Sampler, noise_of, step
 from model_actors.diffusion_gemma import DiffusionGemma, Prefix
 from model_actors.engine import View
 from model_actors.grammar import automaton
-from model_actors.held import Holder, token_bytes
 from schemas.checklist import Question
 
 TARGET = 5.0

@@ -31,14 +31,14 @@ def load(checkpoint: str) -> DiffusionGemma:
     return DiffusionGemma(checkpoint, None, "float32", "cpu")
 
 
-def papers(count: int, first: int = 0) -> list[corpus.Page]:
+def papers(count: int) -> list[corpus.Page]:
     """Held-out papers: pages that have a kind, a total and the like."""
-    return [corpus.page(corpus.HELD_OUT + first + number, fields=True) for number in range(count)]
+    return [corpus.page(corpus.HELD_OUT + number, fields=True) for number in range(count)]
 
 
-def pages(count: int, first: int = 0) -> list[corpus.Page]:
+def pages(count: int) -> list[corpus.Page]:
     """Held-out pages of every kind."""
-    return [corpus.page(corpus.HELD_OUT + first + number) for number in range(count)]
+    return [corpus.page(corpus.HELD_OUT + number) for number in range(count)]
 
 
 def ids_of(model: DiffusionGemma, page: corpus.Page, task: str) -> list[int]:

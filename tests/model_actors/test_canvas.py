@@ -16,9 +16,9 @@ from tokenizers_made import MADE, plain, specials
 
 from model_actors import canvas
 from model_actors.canvas import LETTERS, Read, Slot
+from model_actors.constrained import token_bytes
 from model_actors.engine import RequestError
 from model_actors.grammar import automaton
-from model_actors.held import token_bytes
 from model_actors.prompts import timestamp
 from schemas.answers import columns
 from schemas.checklist import JsonSchema, Question

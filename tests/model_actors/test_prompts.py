@@ -23,8 +23,8 @@ from tokenizers_made import (
 
 from model_actors import canvas
 from model_actors.budgets import image_tokens, text_tokens
+from model_actors.constrained import token_bytes
 from model_actors.engine import Limits, View, Words
-from model_actors.held import token_bytes
 from model_actors.prompts import PAGE_TEXT, prompt_ids, timestamp
 from pipeline.planning import PROMPT_TOKENS, STAMP_TOKENS, plan_document, question_tokens
 from pipeline.units import DocumentProbe, PageShape

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 from tokenizers_made import MADE, PLAIN, byte_level, plain, sentencepiece, specials
 
 from model_actors import canvas
+from model_actors.constrained import LIKELY, Floats, Holder, Ints, NoCanvasError, token_bytes
 from model_actors.grammar import Automaton, automaton
-from model_actors.held import LIKELY, Floats, Holder, Ints, NoCanvasError, token_bytes
 from schemas.checklist import JsonSchema, Question
 
 END, PAD = 0, 1
