@@ -56,9 +56,9 @@ class Reader:
     @torch.no_grad()
     def read(self, views: Sequence[View], questions: Sequence[Question]) -> dict[str, str | None]:
         """The labels that one step from random slots gives."""
-        ids, pixel_values, places = self._inputs(views, canvas.read_task(questions))
         found: dict[str, str | None] = {}
         for read in canvas.reads(self.tokenizer, questions, CANVAS, self.special.end_of_turn, self.special.pad):
+            ids, pixel_values, places = self._inputs(views, read.task)
             cache, _ = encode(self.model, ids, pixel_values, places, torch.arange(len(views)))
             shown = torch.tensor([read.ids])
             for slot in read.slots:

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from infra.tiny_checkpoint.build import CANVAS
 from infra.tiny_checkpoint.corpus import READS, Clip, Page
 from model_actors import canvas, prompts
+from model_actors.diffusion_gemma import patches_of
 from model_actors.engine import Pixels, View
 from schemas.checklist import Question
 
-PATCH = 16
 INSTRUCTIONS = "You audit pages."
 
 
@@ -93,10 +92,8 @@ class Writer:
 
 def patches(pixels: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
     """An image as the processor gives it: patches in 0..1 and their positions (x, y)."""
-    height, width = pixels.shape[0] // PATCH, pixels.shape[1] // PATCH
-    cut = pixels.reshape(height, PATCH, width, PATCH, 3).transpose(0, 2, 1, 3, 4).reshape(height * width, -1)
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
-    return torch.from_numpy(cut.astype(np.float32) / 255), torch.from_numpy(grid)
+    cut, places = patches_of(pixels[None])
+    return torch.from_numpy(cut[0]), torch.from_numpy(places[0])
 
 
 @dataclass(frozen=True)
