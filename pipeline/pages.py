@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,12 @@ FLAW = re.compile(r"^(?!.*page tree).*(?:error:|is not a stream)")
 KEPT_OPEN = 4
 """Documents kept open: shards of as many take turns in one helper."""
 
+MOST_PICTURE_BYTES = 32 << 20
+"""Bytes of decoded pictures that MuPDF may keep: most are drawn once, and it would keep 256 MB of them."""
+
 _opened: dict[Any, tuple[Any, str | None]] = {}
+_pictures: dict[int, int] = {}
+"""Bytes of the pictures drawn lately, by object number: one that is on every page counts once."""
 
 
 def open_document(path: str, passwords: Sequence[str]) -> tuple[Any, str | None]:
@@ -98,7 +103,7 @@ def _shape(document: Any, number: int, measure: bool, text: bool, drawn: list[in
         if not measure:
             return PageShape(width, height, measured=False, text_bytes=size)
         listed = page.get_displaylist()
-        em = _words(page, listed)[1]
+        em = _layer(page, listed).em
         if em is None and len(drawn) >= DRAWN_PAGES:
             return PageShape(width, height, measured=False, text_bytes=size)
         if em is None:
@@ -133,17 +138,26 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
     listed = page.get_displaylist()
     exact = image_size(box.width, box.height, size) if isinstance(size, int) else size
     pixels = _draw(page, listed, exact, pymupdf.csRGB)
+    _let_go_of_pictures(page)
     text = None
     if want_text:
-        words, em = _words(page, listed)
-        seen = np.flatnonzero(trust.visible(words.boxes, pixels))
-        why = trust.distrust(words.texts, _is_scan_layer(page), len(seen))
-        text = PageText(words.only(seen), PageShape(box.width, box.height, em), why)
+        layer = _layer(page, listed)
+        seen = np.flatnonzero(trust.visible(layer.words.boxes, pixels))
+        why = trust.distrust(layer.words.texts, layer.is_ocr, len(seen))
+        text = PageText(layer.words.only(seen), PageShape(box.width, box.height, layer.em), why)
     flaws = [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if FLAW.search(line)]
     if flaws and not (text and len(text.words)) and pixels.min() == pixels.max():
         raise UnreadableError("damaged", f"nothing of page {page_number} could be drawn ({flaws[0]}); open it in a "
                               "viewer and save it again")
     return (text, flaws[0] if flaws else None), [pixels]
+
+
+def _let_go_of_pictures(page: Any) -> None:
+    """Empty MuPDF's store of pictures once those drawn lately are too many."""
+    _pictures.update({xref: 3 * width * height for xref, _, width, height, *_ in page.get_images()})
+    if sum(_pictures.values()) > MOST_PICTURE_BYTES:
+        pymupdf.TOOLS.store_shrink(90)
+        _pictures.clear()
 
 
 def _is_page(document: Any, xref: int) -> bool:
@@ -181,47 +195,61 @@ def _draw(page: Any, listed: Any, size: tuple[int, int], colours: Any) -> Pixels
     return canvas
 
 
-def _words(page: Any, listed: Any) -> tuple[Words, float | None]:
+@dataclass(frozen=True)
+class _Layer:
+    """A page's own words, the em of the smallest that matter, and whether they are another OCR's over a scan."""
+
+    words: Words
+    em: float | None
+    is_ocr: bool
+
+
+def _layer(page: Any, listed: Any) -> _Layer:
     """Words from the list of what the page draws; from the page itself where the two have them in other places."""
-    if page.rotation or page.first_annot or page.first_widget:
-        every = page.get_text("words")
+    flags = pymupdf.TEXTFLAGS_WORDS | pymupdf.TEXT_PRESERVE_IMAGES
+    turned = page.rotation
+    if turned or page.first_annot or page.first_widget:
+        text_page = page.get_textpage(flags=flags)
     else:
-        every = pymupdf.TextPage(listed.get_textpage(pymupdf.TEXTFLAGS_WORDS)).extractWORDS()
-    columns = list(zip(*every, strict=True)) or [()] * 8
-    if not all(map(str.strip, columns[4])):
-        columns = list(zip(*(word for word in every if word[4].strip()), strict=True)) or [()] * 8
-    x0, y0, x1, y1, texts, blocks, rows, _ = columns
+        text_page = pymupdf.TextPage(listed.get_textpage(flags))
+    shape = page.rect.width, page.rect.height, turned
+    every = text_page.extractWORDS()
+    if not every:
+        return _Layer(Words([], np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32)), None,
+                      False)
+    x0, y0, x1, y1, texts, _, _, places = zip(*every, strict=True)
+    lines = np.cumsum(np.array(places, np.int32) == 0, dtype=np.int32) - 1
     boxes = np.array([x0, y0, x1, y1], np.float32).T
-    em = words_em(texts, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    places = np.array([blocks, rows], np.int32)
-    steps = np.any(places[:, 1:] != places[:, :-1], axis=0)
-    lines = np.concatenate([[0], np.cumsum(steps)]).astype(np.int32)[: len(texts)]
-    inside = np.clip(_as_shown(page, boxes), 0, 1).astype(np.float32)
-    shown = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])  # the rest was cropped away
-    words = Words(list(texts), inside, np.ones(len(texts), np.float32), lines)
-    return words.only(np.flatnonzero(shown)), em
+    words = Words(list(texts), np.clip(_as_shown(boxes, *shape), 0, 1), np.ones(len(texts), np.float32), lines)
+    if not all(map(str.strip, texts)):
+        kept = np.array([index for index, text in enumerate(texts) if text.strip()], np.intp)
+        words, boxes = words.only(kept), boxes[kept]
+    em = words_em(words.texts, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    shown = (words.boxes[:, 2] > words.boxes[:, 0]) & (words.boxes[:, 3] > words.boxes[:, 1])  # the rest is cropped away
+    images = np.array([image["bbox"] for image in text_page.extractIMGINFO()], np.float32).reshape(-1, 4)
+    is_ocr = _is_whole(_as_shown(images, *shape)) and _is_invisible(page)
+    return _Layer(words.only(np.flatnonzero(shown)), em, is_ocr)
 
 
-def _as_shown(page: Any, boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Boxes in 0..1 of the displayed page from boxes in points of the page before it is turned, as MuPDF has them."""
-    width, height = page.rect.width, page.rect.height
-    x0, y0, x1, y1 = boxes.T
-    if page.rotation == 90:
-        x0, y0, x1, y1 = width - y1, x0, width - y0, x1
-    elif page.rotation == 180:
-        x0, y0, x1, y1 = width - x1, height - y1, width - x0, height - y0
-    elif page.rotation == 270:
-        x0, y0, x1, y1 = y0, height - x1, y1, height - x0
-    return np.stack([x0 / width, y0 / height, x1 / width, y1 / height], axis=1)
+def _is_whole(images: npt.NDArray[np.float32]) -> bool:
+    """Whether one of these pictures covers the page."""
+    x0, y0, x1, y1 = np.clip(images, 0, 1).T
+    return bool(np.any((x1 - x0) * (y1 - y0) >= WHOLE_PAGE))
 
 
-def _is_scan_layer(page: Any) -> bool:
-    """Whether the text lies invisible over a picture of the whole page: another OCR's words, not the author's."""
-    if not page.get_images():
-        return False
-    images = np.array([image["bbox"] for image in page.get_image_info()], np.float32).reshape(-1, 4)
-    x0, y0, x1, y1 = np.clip(_as_shown(page, images), 0, 1).T
-    if not np.any((x1 - x0) * (y1 - y0) >= WHOLE_PAGE):
-        return False
+def _is_invisible(page: Any) -> bool:
+    """Whether most of a page's text is drawn in no colour."""
     spans = page.get_texttrace()
     return bool(spans) and sum(span["type"] == 3 for span in spans) > len(spans) / 2
+
+
+def _as_shown(boxes: npt.NDArray[np.float32], width: float, height: float, turned: int) -> npt.NDArray[np.float32]:
+    """Boxes in 0..1 of the displayed page from boxes in points of the page before it is turned, as MuPDF has them."""
+    x0, y0, x1, y1 = boxes.T
+    if turned == 90:
+        x0, y0, x1, y1 = width - y1, x0, width - y0, x1
+    elif turned == 180:
+        x0, y0, x1, y1 = width - x1, height - y1, width - x0, height - y0
+    elif turned == 270:
+        x0, y0, x1, y1 = y0, height - x1, y1, height - x0
+    return np.stack([x0 / width, y0 / height, x1 / width, y1 / height], axis=1)

@@ -21,7 +21,7 @@ from transformers import DiffusionGemmaForBlockDiffusion
 
 from infra.tiny_checkpoint import build
 from infra.tiny_checkpoint.aids import Aid, cells
-from infra.tiny_checkpoint.corpus import FONTS, HELD_OUT, SIZES, clip, page
+from infra.tiny_checkpoint.corpus import BUDGET, FONTS, HELD_OUT, MORE_FONTS, SIZES, clip, degraded, page
 from infra.tiny_checkpoint.examples import Batch, Example, Writer, batch_of
 from infra.tiny_checkpoint.learning import encode, loss_of, optimizers
 from model_actors.engine import Pixels
@@ -29,6 +29,9 @@ from model_actors.engine import Pixels
 SAVE_EVERY = 150
 WARM_UP = 20
 AID_SHARE = 0.5
+
+LARGE_BUDGET = 280
+LARGE_FONT_SIZES = (9.0, 14.0)
 
 Shape = tuple[tuple[float, float], tuple[int, int] | None]
 """The size of pages in points, and in px where a budget does not say it."""
@@ -40,7 +43,10 @@ PAGES: tuple[Shape, ...] = tuple((size, None) for size in SIZES)
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training: what is shown, what is asked, and learning rates at its start and end."""
+    """A stretch of training: what is shown, what is asked, and learning rates at its start and end.
+
+    `clips` and `large` are the shares of batches of clips and of pages at LARGE_BUDGET, `hard` that of pages degraded.
+    """
 
     name: str
     steps: int
@@ -52,6 +58,8 @@ class Stage:
     questions: bool
     rates: tuple[float, float]
     clips: float = 0.0
+    large: float = 0.0
+    hard: float = 0.0
 
 
 STAGES = (
@@ -61,6 +69,10 @@ STAGES = (
     Stage("pages", 650, 10, PAGES, 4, FONTS, (18, 28), True, (1.0, 0.7), clips=0.06),
     Stage("last", 1500, 10, PAGES, 4, FONTS, (18, 28), True, (0.7, 0.01), clips=0.06),
     Stage("polish", 420, 10, PAGES, 4, FONTS, (18, 28), True, (0.35, 0.01), clips=0.04),
+    Stage("hard", 4000, 10, PAGES, 4, (*FONTS, *FONTS, *MORE_FONTS), (18, 28), True, (0.6, 0.4), clips=0.06,
+          large=0.12, hard=0.5),
+    Stage("end", 1500, 10, PAGES, 4, (*FONTS, *FONTS, *MORE_FONTS), (18, 28), True, (0.4, 0.01), clips=0.06,
+          large=0.12, hard=0.5),
 )
 
 
@@ -84,9 +96,13 @@ def batches(stage: Stage, writer: Writer, first_seed: int, rng: random.Random) -
             continue
         size, pixels = rng.choice(stage.shapes)
         lines = None if stage.lines > 3 else rng.randint(1, stage.lines)
+        large = rng.random() < stage.large
         pages = [page(seed + number, font=rng.choice(stage.fonts), size=size, pixels=pixels, lines=lines,
-                      fields=None if stage.questions else rng.random() < 0.2, sizes=stage.sizes)
-                 for number in range(stage.batch)]
+                      fields=None if stage.questions else rng.random() < 0.2,
+                      budget=LARGE_BUDGET if large else BUDGET, sizes=LARGE_FONT_SIZES if large else stage.sizes)
+                 for number in range(max(1, stage.batch // 3) if large else stage.batch)]
+        pages = [replace(made_page, pixels=degraded(made_page.pixels, rng.random(), seed + number))
+                 if rng.random() < stage.hard else made_page for number, made_page in enumerate(pages)]
         seed += stage.batch
         examples = [writer.transcript(made_page, number, rng) for number, made_page in enumerate(pages)]
         for number, made_page in enumerate(pages):
