@@ -24,7 +24,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from model_actors.engine import Pixels
-from pipeline.pixel_slots import Borrower, Lender, Slot
+from pipeline import pixel_slots
+from pipeline.pixel_slots import Borrower, Lender
 from pipeline.storage import StorageError
 from pipeline.units import UnreadableError
 
@@ -192,7 +193,7 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
             # what importing took is not the call's
             resource.setrlimit(resource.RLIMIT_AS, (_address_space() + (memory_mb << 20), most))
         done: list[tuple[Any, UnreadableError | None, list[tuple[int, ...]]]] = []
-        slot: Slot | None = None
+        slot = pixel_slots.filling = slots.lend()
         started = time.monotonic()
         for args in calls:
             signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -200,12 +201,14 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
             done.append((result, error, [image.shape for image in pixels]))
             pixels.reverse()
             while pixels:  # each is let go at once: the next one, or the next call, finds its memory warm
-                slot = slot or slots.lend()
                 slot.add(pixels.pop())
             if time.monotonic() - started > BATCH_SECONDS:
                 break
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(sock, (done, slot and slot.number), slot.descriptor if slot and slot.grown else None)
+        _send(sock, (done, slot.number), slot.descriptor if slot.grown else None)
+        slot.grown = False
+        if not slot.used:
+            slots.take_back([slot.number])
 
 
 def _outcome(function: Callable[..., tuple[Any, list[Pixels]]], args: tuple[Any, ...], memory_mb: int) \

@@ -16,6 +16,7 @@ from model_actors.budgets import image_size
 from model_actors.engine import Pixels, Words
 from pipeline import trust
 from pipeline.legibility import raster_em, words_em
+from pipeline.pixel_slots import new_image
 from pipeline.units import DocumentProbe, PageShape, PageText, UnreadableError
 
 MEASURED_PAGES = 5
@@ -109,7 +110,9 @@ def _shape(document: Any, number: int, measure: bool, text: bool, drawn: list[in
         if em is None:
             drawn.append(number)
             target = image_size(width, height, RASTER_BUDGET)
-            em = raster_em(_draw(page, listed, target, pymupdf.csGRAY)[:, :, 0])
+            gray = np.empty((*target[::-1], 1), np.uint8)
+            _draw(page, listed, gray, pymupdf.csGRAY)
+            em = raster_em(gray[:, :, 0])
             em = em and em * width / target[0]
         return PageShape(width, height, em, text_bytes=size)
     except Exception:
@@ -136,8 +139,9 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
         raise UnreadableError("too_large", f"page {page_number} claims {box.width:.0f} x {box.height:.0f} pt; "
                               "save it at its real size")
     listed = page.get_displaylist()
-    exact = image_size(box.width, box.height, size) if isinstance(size, int) else size
-    pixels = _draw(page, listed, exact, pymupdf.csRGB)
+    width, height = image_size(box.width, box.height, size) if isinstance(size, int) else size
+    pixels = new_image(height, width)
+    _draw(page, listed, pixels, pymupdf.csRGB)
     _let_go_of_pictures(page)
     text = None
     if want_text:
@@ -168,31 +172,22 @@ def _is_page(document: Any, xref: int) -> bool:
         return False
 
 
-class _Kept:
-    """Lends a pixmap's memory to NumPy, and keeps the pixmap for as long: its own views do not."""
-
-    def __init__(self, pixmap: Any) -> None:
-        self._pixmap = pixmap
-        self.__array_interface__ = {
-            "version": 3, "typestr": "|u1", "data": (pixmap.samples_ptr, True),
-            "shape": (pixmap.height, pixmap.width, pixmap.n), "strides": (pixmap.stride, pixmap.n, 1)}
-
-
-def _draw(page: Any, listed: Any, size: tuple[int, int], colours: Any) -> Pixels:
-    width, height = size
+def _draw(page: Any, listed: Any, canvas: npt.NDArray[np.uint8], colours: Any) -> None:
+    """Draw a page over the whole of a canvas, uint8 [height, width, components]."""
+    height, width, _ = canvas.shape
+    canvas.fill(255)
+    mupdf = pymupdf.mupdf
     # a hair under the exact scale, so that rounding outward cannot add a row or a column
-    matrix = pymupdf.Matrix((width - 0.01) / page.rect.width, (height - 0.01) / page.rect.height)
+    matrix = mupdf.FzMatrix((width - 0.01) / page.rect.width, 0, 0, (height - 0.01) / page.rect.height, 0, 0)
     try:
-        pixmap = listed.get_pixmap(matrix=matrix, colorspace=colours, alpha=0)
-    except pymupdf.mupdf.FzErrorSystem as error:
+        pixmap = mupdf.fz_new_pixmap_with_data(colours, width, height, mupdf.FzSeparations(), 0, canvas.strides[0],
+                                               mupdf.python_mutable_buffer_data(canvas.data.cast("B")))
+        device = mupdf.fz_new_draw_device(matrix, pixmap)
+        mupdf.fz_run_display_list(listed.this, device, mupdf.FzMatrix(), mupdf.FzRect(mupdf.FzRect.Fixed_INFINITE),
+                                  mupdf.FzCookie())
+        mupdf.fz_close_device(device)
+    except mupdf.FzErrorSystem as error:
         raise (MemoryError if "alloc" in str(error) else error) from None
-    drawn = np.asarray(_Kept(pixmap))
-    if drawn.shape[:2] == (height, width):
-        return drawn
-    canvas = np.full((height, width, pixmap.n), 255, np.uint8)
-    part = drawn[:height, :width]
-    canvas[: part.shape[0], : part.shape[1]] = part
-    return canvas
 
 
 @dataclass(frozen=True)
@@ -225,7 +220,7 @@ def _layer(page: Any, listed: Any) -> _Layer:
         kept = np.array([index for index, text in enumerate(texts) if text.strip()], np.intp)
         words, boxes = words.only(kept), boxes[kept]
     em = words_em(words.texts, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    shown = (words.boxes[:, 2] > words.boxes[:, 0]) & (words.boxes[:, 3] > words.boxes[:, 1])  # the rest is cropped away
+    shown = (words.boxes[:, 2] > words.boxes[:, 0]) & (words.boxes[:, 3] > words.boxes[:, 1])  # or it is cropped away
     images = np.array([image["bbox"] for image in text_page.extractIMGINFO()], np.float32).reshape(-1, 4)
     is_ocr = _is_whole(_as_shown(images, *shape)) and _is_invisible(page)
     return _Layer(words.only(np.flatnonzero(shown)), em, is_ocr)

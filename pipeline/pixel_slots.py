@@ -6,6 +6,7 @@ costs more than the copy into it (about 2 ms against 0.1 ms a page), hence the r
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import weakref
@@ -25,17 +26,35 @@ class Slot:
         self.size = self.used = 0
         self.grown = False
         self._memory: mmap.mmap | None = None
+        self._allotted: Pixels | None = None
 
-    def add(self, image: Pixels) -> None:
-        """Copy an array behind those that it holds."""
-        total = self.used + image.nbytes
+    def allot(self, shape: tuple[int, ...]) -> Pixels:
+        """Room for an array behind those that it holds; it is held once it is added."""
+        total = self.used + math.prod(shape)
         if total > self.size or self._memory is None:
             self.size = max(total, 2 * self.size)
             os.ftruncate(self.descriptor, self.size)
             self._memory = mmap.mmap(self.descriptor, self.size)
             self.grown = True
-        np.frombuffer(self._memory, np.uint8)[self.used : total].reshape(image.shape)[...] = image
-        self.used = total
+        self._allotted = np.frombuffer(self._memory, np.uint8)[self.used : total].reshape(shape)
+        return self._allotted
+
+    def add(self, image: Pixels) -> None:
+        """Hold an array: the one allotted last lies here already, any other is copied."""
+        if image is not self._allotted:
+            self.allot(image.shape)[...] = image
+        self.used += image.nbytes
+        self._allotted = None
+
+
+filling: Slot | None = None
+"""The memory file that this process, a helper, fills at present."""
+
+
+def new_image(height: int, width: int) -> Pixels:
+    """An RGB image to draw on, of any content; in a helper it lies where it will be sent from."""
+    shape = height, width, 3
+    return np.empty(shape, np.uint8) if filling is None else filling.allot(shape)
 
 
 class Lender:
@@ -58,7 +77,7 @@ class Lender:
             number = len(self._slots)
             self._slots.append(Slot(number))
         slot = self._slots[number]
-        slot.used, slot.grown = 0, False
+        slot.used = 0
         return slot
 
 
