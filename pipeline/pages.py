@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+# these two, which `import pymupdf` loads where they are found, bring a layout model and onnxruntime: 0.6 s and 100 MB
+sys.modules["pymupdf.layout"] = sys.modules["pymupdf4llm"] = None  # type: ignore[assignment]
 import pymupdf
 
 from model_actors.budgets import image_size
@@ -19,10 +23,10 @@ from pipeline.legibility import raster_em, words_em
 from pipeline.pixel_slots import new_image
 from pipeline.units import DocumentProbe, PageShape, PageText, UnreadableError
 
-MEASURED_PAGES = 5
+MEASURED_PAGES = 4
 """Pages of a document whose text size is measured for the plan; the renderer corrects upward what they missed."""
 
-DRAWN_PAGES = 3
+DRAWN_PAGES = 2
 """Pages without text that are drawn to measure it: drawing costs ten times as much, and scans are much alike."""
 
 RASTER_BUDGET = 1120

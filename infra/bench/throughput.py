@@ -3,8 +3,9 @@
 The pipeline is the whole of it (plan, Ray Data, render, publish, fold) on an engine that answers nothing; the loop is
 PyMuPDF's `get_pixmap` and `get_text("words")` in plain processes. Both run in two processes, and the figure is the
 ratio of their CPU seconds, user and system, over their whole process trees (process_tree.py says how it is counted).
-Start-up is kept apart: a run of the same job on eight pages is subtracted, and the loop counts from its first open.
-The order of the sides changes from one repetition to the next, and the ratio is the median over the repetitions.
+Start-up is kept apart: a run of the same job on as many files as there are processes is subtracted, in which every
+process has started and met every kind of page, so that 2,000 further pages are left; the loop counts from its first
+open. The order of the sides changes from one repetition to the next, and the ratio is the median over the repetitions.
 """
 
 from __future__ import annotations
@@ -24,75 +25,75 @@ import process_tree
 
 TARGET = 1.25
 PROCESSES = 2
-SMALL_FILES, SMALL_PAGES = 2, 4
-START_SECONDS_PER_IMAGE = 5.0
-"""In the start-up run every page is a shard, so that each actor and helper starts."""
+PAGES = 100
+"""Pages of a file, which are a shard."""
 
 
 def main() -> None:
     """Build the corpus, run the repetitions, print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="200 pages, one repetition")
+    parser.add_argument("--quick", action="store_true", help="200 further pages, one repetition")
     parser.add_argument("--corpus", type=Path, help="keep the corpus in this folder and use it again")
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--side", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        side, inputs, output, argument = options.side
-        (_pipeline if side == "pipeline" else _loop)(Path(inputs), Path(output), float(argument))
+        side, inputs, output = options.side
+        (_pipeline if side == "pipeline" else _loop)(Path(inputs), Path(output))
         return
-    files, pages = (2, 100) if options.quick else (20, 100)
+    files = PROCESSES + (2 if options.quick else 20)
     with tempfile.TemporaryDirectory(prefix="canvass-bench-") as temporary:
         folder = Path(temporary)
         corpus = options.corpus or folder / "corpus"
-        _build(corpus / f"full-{files}", files, pages)
-        _build(corpus / "small", SMALL_FILES, SMALL_PAGES)
-        print(f"corpus: {files * pages} pages; a first run warms the file cache and tells the sizes", flush=True)
-        _side("pipeline", corpus / f"full-{files}", folder / "first", 0.1)
+        _build(corpus / f"full-{files}", files)
+        _build(corpus / "start", PROCESSES)
+        print(f"corpus: {files * PAGES} pages; a first run warms the file cache and tells the sizes", flush=True)
+        _side("pipeline", corpus / f"full-{files}", folder / "first")
         sizes = _sizes(folder / "first")
         (folder / "sizes.json").write_text(json.dumps(sizes))
-        rounds = [_repetition(corpus / f"full-{files}", corpus / "small", folder, number, files * pages)
+        rounds = [_repetition(corpus / f"full-{files}", corpus / "start", folder, number, files)
                   for number in range(1 if options.quick else options.repetitions)]
     figures: dict[str, Any] = {name: round(statistics.median(item[name] for item in rounds), 3) for name in rounds[0]}
-    figures |= {"pages": files * pages, "repetitions": len(rounds), "target": TARGET,
+    figures |= {"pages": (files - PROCESSES) * PAGES, "repetitions": len(rounds), "target": TARGET,
                 "ratios": [round(item["ratio"], 3) for item in rounds],
                 "budget_560_share": round(sum(w * h > 280 * 2304 for _, _, w, h in sizes) / len(sizes), 3)}
     print(f"pipeline / bare loop: {figures['ratio']} (target: at most {TARGET})")
     print(json.dumps(figures, sort_keys=True))
 
 
-def _build(folder: Path, files: int, pages: int) -> None:
+def _build(folder: Path, files: int) -> None:
     import report_pages
 
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [(folder / f"report-{number:02}.pdf", pages, number) for number in range(files)]
+    todo = [(folder / f"report-{number:02}.pdf", PAGES, number) for number in range(files)]
     todo = [item for item in todo if not item[0].exists()]
     if todo:
         with ProcessPoolExecutor(PROCESSES) as pool:
             list(pool.map(report_pages.draw, *zip(*todo, strict=True)))
 
 
-def _side(side: str, inputs: Path, output: Path, argument: float) -> process_tree.Watched:
-    return process_tree.watch([sys.executable, __file__, "--side", side, str(inputs), str(output), str(argument)])
+def _side(side: str, inputs: Path, output: Path) -> process_tree.Watched:
+    return process_tree.watch([sys.executable, __file__, "--side", side, str(inputs), str(output)])
 
 
-def _repetition(full: Path, small: Path, folder: Path, number: int, pages: int) -> dict[str, float]:
+def _repetition(full: Path, small: Path, folder: Path, number: int, files: int) -> dict[str, float]:
     watched: dict[str, process_tree.Watched] = {}
     floor: list[float] = []
 
     def loop() -> None:
-        _side("loop", full, folder / "sizes.json", 0)
+        _side("loop", full, folder / "sizes.json")
         floor.append(json.loads((folder / "loop.json").read_text()))
 
     def pipeline() -> None:
-        watched["start"] = _side("pipeline", small, folder / f"small-{number}", START_SECONDS_PER_IMAGE)
-        watched["full"] = _side("pipeline", full, folder / f"full-{number}", 0.1)
+        watched["start"] = _side("pipeline", small, folder / f"start-{number}")
+        watched["full"] = _side("pipeline", full, folder / f"full-{number}")
 
     for step in (loop, pipeline) if number % 2 else (pipeline, loop):
         step()
     start, whole = watched["start"], watched["full"]
-    ours = (whole.cpu_seconds - start.cpu_seconds) / (pages - SMALL_FILES * SMALL_PAGES)
-    bare = floor[0] / pages
+    pages = (files - PROCESSES) * PAGES
+    ours = (whole.cpu_seconds - start.cpu_seconds) / pages
+    bare = floor[0] / (files * PAGES)
     found = {"ratio": ours / bare, "pipeline_ms_a_page": 1000 * ours, "loop_ms_a_page": 1000 * bare,
              "start_cpu_s": start.cpu_seconds, "start_s": start.seconds, "full_cpu_s": whole.cpu_seconds,
              "full_s": whole.seconds,
@@ -102,10 +103,10 @@ def _repetition(full: Path, small: Path, folder: Path, number: int, pages: int) 
     return found
 
 
-def _pipeline(inputs: Path, output: Path, seconds_per_image: float) -> None:
+def _pipeline(inputs: Path, output: Path) -> None:
     import null_engine
 
-    null_engine.run_on_ray(inputs, output, PROCESSES, null_engine.choice(seconds_per_image))
+    null_engine.run_on_ray(inputs, output, PROCESSES, null_engine.choice())
 
 
 def _sizes(output: Path) -> list[tuple[str, int, int, int]]:
@@ -117,7 +118,7 @@ def _sizes(output: Path) -> list[tuple[str, int, int, int]]:
                   for row in rows)
 
 
-def _loop(_inputs: Path, sizes: Path, _argument: float) -> None:
+def _loop(_inputs: Path, sizes: Path) -> None:
     todo: dict[str, list[tuple[int, int, int]]] = {}
     for path, *page in json.loads(sizes.read_text()):
         todo.setdefault(path, []).append(tuple(page))
