@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from model_actors.engine import Pixels
 from pipeline import storage
+from pipeline.pixel_slots import new_image
 from pipeline.units import FrameTimes, UnreadableError, VideoProbe
 
 LONGEST_SECONDS = 48 * 3600
@@ -264,5 +265,6 @@ def _differs(luma: Luma, last: Luma) -> bool:
 def _drawn(frame: Any, size: tuple[int, int]) -> Pixels:
     turns = round(frame.rotation / 90) % 4
     width, height = size[::-1] if turns % 2 else size
-    pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-    return np.ascontiguousarray(np.rot90(pixels, turns))
+    image = new_image(size[1], size[0])
+    image[...] = np.rot90(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), turns)
+    return image

@@ -199,9 +199,7 @@ def _serve(descriptor: int, seconds: int, memory_mb: int) -> None:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             result, error, pixels = _outcome(known[name], args, memory_mb)
             done.append((result, error, [image.shape for image in pixels]))
-            pixels.reverse()
-            while pixels:  # each is let go at once: the next one, or the next call, finds its memory warm
-                slot.add(pixels.pop())
+            slot.hold(pixels)
             if time.monotonic() - started > BATCH_SECONDS:
                 break
         signal.setitimer(signal.ITIMER_REAL, 0)

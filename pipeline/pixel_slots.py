@@ -26,25 +26,35 @@ class Slot:
         self.size = self.used = 0
         self.grown = False
         self._memory: mmap.mmap | None = None
-        self._allotted: Pixels | None = None
+        self._allotted: list[Pixels] = []
+        self._end = 0
 
     def allot(self, shape: tuple[int, ...]) -> Pixels:
-        """Room for an array behind those that it holds; it is held once it is added."""
-        total = self.used + math.prod(shape)
-        if total > self.size or self._memory is None:
-            self.size = max(total, 2 * self.size)
+        """Room for one more array, which is kept if it is among those held next."""
+        start, self._end = self._end, self._end + math.prod(shape)
+        if self._end > self.size or self._memory is None:
+            self.size = max(self._end, 2 * self.size)
             os.ftruncate(self.descriptor, self.size)
             self._memory = mmap.mmap(self.descriptor, self.size)
             self.grown = True
-        self._allotted = np.frombuffer(self._memory, np.uint8)[self.used : total].reshape(shape)
-        return self._allotted
+        self._allotted.append(np.frombuffer(self._memory, np.uint8)[start : self._end].reshape(shape))
+        return self._allotted[-1]
 
-    def add(self, image: Pixels) -> None:
-        """Hold an array: the one allotted last lies here already, any other is copied."""
-        if image is not self._allotted:
+    def hold(self, images: list[Pixels]) -> None:
+        """Take these arrays off a list: those allotted since the last call stay where they are, others are copied."""
+        if list(map(id, images)) == list(map(id, self._allotted)):
+            images.clear()
+        else:
+            self._end = self.used
+        while images:  # each is let go at once: the next call finds its memory warm
+            image = images.pop(0)
             self.allot(image.shape)[...] = image
-        self.used += image.nbytes
-        self._allotted = None
+        self.used = self._end
+        self._allotted.clear()
+
+    def empty(self) -> None:
+        """Hold nothing."""
+        self.used = self._end = 0
 
 
 filling: Slot | None = None
@@ -52,7 +62,8 @@ filling: Slot | None = None
 
 
 def new_image(height: int, width: int) -> Pixels:
-    """An RGB image to draw on, of any content; in a helper it lies where it will be sent from."""
+    """An RGB image to draw on, of any content. In a helper it lies where it will be sent from: a call returns it as it
+    is or not at all, never a view of it."""
     shape = height, width, 3
     return np.empty(shape, np.uint8) if filling is None else filling.allot(shape)
 
@@ -77,7 +88,7 @@ class Lender:
             number = len(self._slots)
             self._slots.append(Slot(number))
         slot = self._slots[number]
-        slot.used = 0
+        slot.empty()
         return slot
 
 
