@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import string
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -167,7 +169,7 @@ def _value_schema(question: Question) -> dict[str, Any]:
 def form_answers(questions: Sequence[Question], written: bytes, chances: Sequence[tuple[int, float]]) -> list[Answer]:
     """Answers from a form that was written, and from the log-probability of each token and the byte at which it ends.
 
-    The confidence of a value is that of its least probable token. Raises RequestError where the form is cut short.
+    The confidence of a value is that of its least sure word. Raises RequestError where the form is cut short.
     """
     try:
         text = written.decode()
@@ -181,33 +183,40 @@ def _form_answers(questions: Sequence[Question], text: str, chances: Sequence[tu
     for question in questions:
         place = text.index(json.dumps(question.id) + ": ", place) + len(json.dumps(question.id)) + 2
         value, end = json.JSONDecoder().raw_decode(text, place)
-        first, last = len(text[:place].encode()), len(text[:end].encode())
-        inside, start = [0.0], 0
-        for stop, chance in chances:
-            if stop > first and start < last:
-                inside.append(chance)
-            start = stop
-        yield _form_answer(question, value, text[place:end], math.exp(min(inside)))
+        source = text[place:end]
+        yield _form_answer(question, value, source, _sureness(source.encode(), len(text[:place].encode()), chances))
         place = end
     if text[place:] != "}":
         raise ValueError
+
+
+def _sureness(source: bytes, offset: int, chances: Sequence[tuple[int, float]]) -> float:
+    """The probability of the least sure word of a value that stands at a byte of a form.
+
+    All tokens of a word must be right, so theirs are multiplied: 19 digits of 20 are no amount. Those of a whole text
+    are not, or a long one would never be sure.
+    """
+    ends = [end for end, _ in chances]
+    words = ((offset + word.start(), offset + word.end()) for word in re.finditer(rb"\S+", source))
+    return math.exp(min((sum(chance for _, chance in chances[bisect_right(ends, first) : bisect_left(ends, last) + 1])
+                         for first, last in words), default=0.0))
 
 
 def _form_answer(question: Question, value: Any, source: str, confidence: float) -> Answer:
     kind = question.answer.type
     written, currency = source, None
     if value is None:
-        return Answer(question.id, None, confidence=confidence, confidence_source="min_token_probability",
+        return Answer(question.id, None, confidence=confidence, confidence_source="min_word_probability",
                       reason="the model finds nothing stated")
     if kind == "event":
         spans = [(_seconds(span["from"]), _seconds(span["to"])) for span in value]
         evidence = tuple(Evidence(time_s=first, end_s=last) for first, last in spans if first <= last)
-        return Answer(question.id, "yes" if evidence else "no", None, confidence, "min_token_probability", evidence)
+        return Answer(question.id, "yes" if evidence else "no", None, confidence, "min_word_probability", evidence)
     if kind == "money":
         written, currency = _amount(source), value["currency"]
     elif kind in ("date", "text"):
         written = value
-    return Answer(question.id, written, currency, confidence, "min_token_probability")
+    return Answer(question.id, written, currency, confidence, "min_word_probability")
 
 
 def _seconds(stamp: str) -> float:

@@ -25,7 +25,7 @@ EFFORT = 4
 UNREADABLE = 0.02
 """Confidence of a transcript below which the page may lie on its side."""
 
-MODEL_SOURCES = frozenset({"label_probability", "min_token_probability"})
+MODEL_SOURCES = frozenset({"label_probability", "min_token_probability", "min_word_probability"})
 """Where confidence is a model's own, so that another try may change it; a rule says the same again."""
 
 Redraw = Callable[[int], Awaitable[Rendered | None]]

@@ -38,9 +38,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=str(tiny.CHECKPOINT))
     parser.add_argument("--quick", action="store_true", help="20 pages")
     options = parser.parse_args()
-    found = asyncio.run(_ask(tiny.engine(options.checkpoint), 20 if options.quick else 300))
+    found = asyncio.run(_ask(tiny.engine(options.checkpoint), 20 if options.quick else 600))
     figures: dict[str, object] = {"target": TARGET, "answers": len(found)}
-    for way in ("all", "label_probability", "min_token_probability"):
+    for way in ("all", "label_probability", "min_word_probability"):
         some = [each for each in found if way in ("all", each.way)]
         wrong = sum(not each.right for each in some)
         figures |= {f"{way}_auroc": round(auroc(some), 4), f"{way}_wrong": wrong, f"{way}_answers": len(some)}

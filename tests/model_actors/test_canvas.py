@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -192,14 +193,17 @@ def test_a_form_gives_back_each_value_exactly_and_how_sure_its_own_tokens_are(fo
     size = len(text.encode())
     ends = sorted(data.draw(st.sets(st.integers(1, size), max_size=size)) | {size})
     chances = data.draw(st.lists(st.floats(-9, 0), min_size=len(ends), max_size=len(ends)))
-    of_bytes = [chance for first, last, chance in zip([0, *ends], ends, chances, strict=False)
-                for _ in range(first, last)]
+    tokens = list(zip([0, *ends], ends, chances, strict=False))
     answers = canvas.form_answers(questions, text.encode(), list(zip(ends, chances, strict=True)))
     assert [(answer.question, answer.value, answer.currency) for answer in answers] == [
         (question.id, *value) for question, value in zip(questions, values, strict=True)]
     for question, answer, (first, last) in zip(questions, answers, places, strict=True):
-        assert answer.confidence == math.exp(min(of_bytes[first:last]))
-        assert answer.confidence_source == "min_token_probability"
+        words = [range(first + word.start(), first + word.end())
+                 for word in re.finditer(rb"[^ \n\t\r\f\v]+", text.encode()[first:last])]
+        assert answer.confidence == pytest.approx(min(
+            math.exp(sum(chance for start, end, chance in tokens if start < word.stop and end > word.start))
+            for word in words))
+        assert answer.confidence_source == "min_word_probability"
         assert (answer.reason is None) == (answer.value is not None)
         if answer.value is not None:
             columns(question, answer.value, answer.currency)  # raises where it is not of its type
@@ -214,15 +218,17 @@ def test_a_form_is_what_its_schema_lets_be_written(form: Any) -> None:
 
 def test_the_tokens_beside_a_value_do_not_count_for_it() -> None:
     tokens = [('{"t": ', 0.1), ('"é🦊', 0.95), ('日本"', 0.6), (', "a": ', 0.2), ("12", 0.9), (".50", 0.8),
-              (', "b": ', 0.2), ("null", 0.7), ("}", 0.3), ("", 0.05)]
+              (', "b": ', 0.2), ("null", 0.7), (', "c": ', 0.2), ('"two', 0.9), (" wo", 0.6), ('rds"', 0.5), ("}", 0.3),
+              ("", 0.05)]
     ends = list(itertools.accumulate(len(text.encode()) for text, _ in tokens))
     answers = canvas.form_answers(
-        [Question(id=name, ask="?", answer=kind) for name, kind in (("t", "text"), ("a", "number"), ("b", "date"))],
+        [Question(id=name, ask="?", answer=kind) for name, kind in (
+            ("t", "text"), ("a", "number"), ("b", "date"), ("c", "text"))],
         "".join(text for text, _ in tokens).encode(),
         [(end, math.log(chance)) for end, (_, chance) in zip(ends, tokens, strict=True)])
     assert [(answer.value, answer.reason) for answer in answers] == [
-        ("é🦊日本", None), ("12.50", None), (None, "the model finds nothing stated")]
-    assert [answer.confidence for answer in answers] == pytest.approx([0.6, 0.8, 0.7])
+        ("é🦊日本", None), ("12.50", None), (None, "the model finds nothing stated"), ("two words", None)]
+    assert [answer.confidence for answer in answers] == pytest.approx([0.95 * 0.6, 0.9 * 0.8, 0.7, 0.6 * 0.5])
 
 
 @given(forms(), st.data())

@@ -74,7 +74,7 @@ def test_every_question_gets_an_answer_of_its_type(engine: TransformersEngine) -
         for question in checklist:
             answer = found[question.id]
             assert answer.confidence_source == (
-                "label_probability" if canvas.is_read(question) else "min_token_probability")
+                "label_probability" if canvas.is_read(question) else "min_word_probability")
             assert 0 <= (answer.confidence or 0) <= 1
             if answer.value is None:
                 assert answer.reason == "the model finds nothing stated"

@@ -66,13 +66,13 @@ def test_a_sure_answer_is_asked_once() -> None:
 
 def test_a_doubtful_answer_is_asked_at_the_next_budgets_and_then_with_more_steps() -> None:
     teller = Teller(lambda asked: Reply((), (
-        sure("2026-02-03", 0.5 + asked.budget / 10_000, "dated", "min_token_probability"),),
+        sure("2026-02-03", 0.5 + asked.budget / 10_000, "dated", "min_word_probability"),),
         Usage(10, 1, asked.effort)))
     found = climbed(teller, request(DATED))
     assert [(each.budget, each.effort) for each in teller.asked] == [(140, 1), (280, 1), (560, 1), (560, EFFORT)]
     assert [int(each.views[0].pixels[0, 0, 0]) for each in teller.asked] == [140, 280 % 256, 560 % 256, 560 % 256]
     assert found.rungs == ("budget 280", "budget 560", "effort")
-    assert found.reply.answers == (sure("2026-02-03", 0.556, "dated", "min_token_probability"),)
+    assert found.reply.answers == (sure("2026-02-03", 0.556, "dated", "min_word_probability"),)
     assert (found.reply.usage, found.budget) == (Usage(40, 4, 3 + EFFORT, 4 / (3 + EFFORT)), 560)
 
 
