@@ -19,7 +19,7 @@ import tiny
 from model_actors.engine import Engine, Reply, Request, View
 
 TARGET = 0.9
-STRENGTHS = (0.0, 0.3, 0.5, 0.7, 0.9)
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 BINS = (0.0, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0)
 
 
@@ -59,7 +59,8 @@ async def _ask(engine: Engine, count: int) -> list[Judged]:
                               font=tiny.corpus.UNSEEN_FONT if number % 6 == 5 else None) for number in range(count)]
     requests = []
     for number, page in enumerate(pages):
-        pixels = tiny.corpus.degraded(page.pixels, 0.0 if number % 6 == 5 else STRENGTHS[number % 6], number)
+        unseen = number % 6 == 5
+        pixels = page.pixels if unseen else tiny.corpus.degraded(page.pixels, STRENGTHS[number % 6], number)
         requests.append(Request(str(number), f"{number}@1", (View(pixels, page=1),),
                                 (*page.questions, *page.form_questions), False, "", tiny.corpus.BUDGET))
     replies = await asyncio.gather(*(engine.ask(request) for request in requests))
