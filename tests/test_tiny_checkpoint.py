@@ -17,6 +17,7 @@ from tiny_model import CHECKPOINT, corpus, model, page, paper, prompt, request
 
 from model_actors import canvas
 from model_actors.choosing import choose
+from model_actors.denoising import noise_of
 from model_actors.diffusion_gemma import patches_of
 from model_actors.engine import Reply, Request
 from schemas.job import Job
@@ -55,11 +56,11 @@ def accuracy(written: dict[int, str]) -> float:
 
 
 def by_hand(number: int) -> str:
-    """A page's text by transformers' own `generate`."""
+    """A page's text by transformers' own `generate`, from the noise that the engine draws for it."""
     ids, views = prompt(corpus_page(number))
     patches, places = patches_of(views[0].pixels[None])
     tokens = torch.tensor([ids])
-    torch.manual_seed(number)
+    torch.manual_seed(noise_of(0, ids, "transcript", torch.device("cpu")).initial_seed())
     found = model().model.generate(
         tokens, pixel_values=torch.from_numpy(patches), image_position_ids=torch.from_numpy(places),
         mm_token_type_ids=(tokens == model().special.image).long(), max_new_tokens=8 * model().canvas,
