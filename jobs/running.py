@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -107,10 +107,11 @@ def _quiet_stderr() -> Iterator[None]:
 def _schedule_as_batch() -> None:
     """Let no process of this run preempt another by waking up: each Ray worker does so a hundred times a second.
 
-    The processes started from here on inherit it (Linux).
+    The processes started from here on inherit it (Linux). Where that is forbidden, the run goes on without.
     """
     if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 @contextmanager

@@ -48,8 +48,8 @@ MOST_PICTURE_BYTES = 32 << 20
 """Bytes of decoded pictures that MuPDF may keep: most are drawn once, and it would keep 256 MB of them."""
 
 _opened: dict[Any, tuple[Any, str | None]] = {}
-_pictures: dict[int, int] = {}
-"""Bytes of the pictures drawn lately, by object number: one that is on every page counts once."""
+_pictures: dict[tuple[str, int], int] = {}
+"""Bytes of the pictures drawn lately, by document and object number: one that is on every page counts once."""
 
 
 def open_document(path: str, passwords: Sequence[str]) -> tuple[Any, str | None]:
@@ -162,7 +162,7 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
 
 def _let_go_of_pictures(page: Any) -> None:
     """Empty MuPDF's store of pictures once those drawn lately are too many."""
-    _pictures.update({xref: 3 * width * height for xref, _, width, height, *_ in page.get_images()})
+    _pictures.update({(page.parent.name, xref): 3 * width * height for xref, _, width, height, *_ in page.get_images()})
     if sum(_pictures.values()) > MOST_PICTURE_BYTES:
         pymupdf.TOOLS.store_shrink(90)
         _pictures.clear()

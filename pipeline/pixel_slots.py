@@ -30,15 +30,23 @@ class Slot:
         self._end = 0
 
     def allot(self, shape: tuple[int, ...]) -> Pixels:
-        """Room for one more array, which is kept if it is among those held next."""
-        start, self._end = self._end, self._end + math.prod(shape)
-        if self._end > self.size or self._memory is None:
-            self.size = max(self._end, 2 * self.size)
-            os.ftruncate(self.descriptor, self.size)
-            self._memory = mmap.mmap(self.descriptor, self.size)
-            self.grown = True
-        self._allotted.append(np.frombuffer(self._memory, np.uint8)[start : self._end].reshape(shape))
+        """Room for one more array, which is kept if it is among those held next. Raises MemoryError."""
+        end = self._end + math.prod(shape)
+        memory = self._memory
+        if memory is None or end > self.size:
+            memory = self._grow(max(end, 2 * self.size))
+        self._allotted.append(np.frombuffer(memory, np.uint8)[self._end : end].reshape(shape))
+        self._end = end
         return self._allotted[-1]
+
+    def _grow(self, size: int) -> mmap.mmap:
+        try:
+            os.ftruncate(self.descriptor, size)
+            memory = mmap.mmap(self.descriptor, size)
+        except OSError as error:
+            raise MemoryError(str(error)) from None
+        self._memory, self.size, self.grown = memory, size, True
+        return memory
 
     def hold(self, images: list[Pixels]) -> None:
         """Take these arrays off a list: those allotted since the last call stay where they are, others are copied."""

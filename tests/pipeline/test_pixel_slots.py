@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from model_actors.engine import Pixels
 from pipeline.pixel_slots import Borrower, Lender, Slot
@@ -50,6 +51,16 @@ def test_room_that_a_failed_call_was_allotted_is_used_again() -> None:
     slot = Lender().lend()
     slot.hold([image(1)])
     allotted(slot, 7)
+    slot.hold([])
+    slot.hold([image(2)])
+    assert [int(each[0, 0, 0]) for each in received(slot, [SHAPE, SHAPE])] == [1, 2]
+
+
+def test_room_that_there_is_no_memory_for_leaves_the_slot_as_it_was() -> None:
+    slot = Lender().lend()
+    slot.hold([image(1)])
+    with pytest.raises(MemoryError):
+        slot.allot((1 << 50,))
     slot.hold([])
     slot.hold([image(2)])
     assert [int(each[0, 0, 0]) for each in received(slot, [SHAPE, SHAPE])] == [1, 2]
