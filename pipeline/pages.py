@@ -115,7 +115,7 @@ def _shape(document: Any, number: int, measure: bool, text: bool, drawn: list[in
             drawn.append(number)
             target = image_size(width, height, RASTER_BUDGET)
             gray = np.empty((*target[::-1], 1), np.uint8)
-            _draw(page, listed, gray, pymupdf.csGRAY)
+            draw(page, listed, gray, pymupdf.csGRAY)
             em = raster_em(gray[:, :, 0])
             em = em and em * width / target[0]
         return PageShape(width, height, em, text_bytes=size)
@@ -145,7 +145,7 @@ def render(path: str, passwords: Sequence[str], page_number: int, size: tuple[in
     listed = page.get_displaylist()
     width, height = image_size(box.width, box.height, size) if isinstance(size, int) else size
     pixels = new_image(height, width)
-    _draw(page, listed, pixels, pymupdf.csRGB)
+    draw(page, listed, pixels, pymupdf.csRGB)
     _let_go_of_pictures(page)
     text = None
     if want_text:
@@ -176,8 +176,11 @@ def _is_page(document: Any, xref: int) -> bool:
         return False
 
 
-def _draw(page: Any, listed: Any, canvas: npt.NDArray[np.uint8], colours: Any) -> None:
-    """Draw a page over the whole of a canvas, uint8 [height, width, components]."""
+def draw(page: Any, listed: Any, canvas: npt.NDArray[np.uint8], colours: Any) -> None:
+    """Draw a page, from the list of what it draws, over the whole of a canvas, uint8 [height, width, components].
+
+    Raises MemoryError.
+    """
     height, width, _ = canvas.shape
     canvas.fill(255)
     mupdf = pymupdf.mupdf

@@ -165,8 +165,10 @@ def _draw(page: Any) -> Picture:
     from model_actors.budgets import image_size
     from pipeline import pages
 
-    size = image_size(page.rect.width, page.rect.height, 1120)
-    return np.array(pages._draw(page, page.get_displaylist(), size, pymupdf.csRGB))
+    width, height = image_size(page.rect.width, page.rect.height, 1120)
+    picture = np.empty((height, width, 3), np.uint8)
+    pages.draw(page, page.get_displaylist(), picture, pymupdf.csRGB)
+    return picture
 
 
 def _scan(picture: Picture, seed: int) -> Picture:
