@@ -69,7 +69,7 @@ STAGES = (
     Stage("pages", 650, 10, PAGES, 4, FONTS, (18, 28), True, (1.0, 0.7), clips=0.06),
     Stage("last", 1500, 10, PAGES, 4, FONTS, (18, 28), True, (0.7, 0.01), clips=0.06),
     Stage("polish", 420, 10, PAGES, 4, FONTS, (18, 28), True, (0.35, 0.01), clips=0.04),
-    Stage("hard", 4000, 10, PAGES, 4, (*FONTS, *FONTS, *MORE_FONTS), (18, 28), True, (0.6, 0.4), clips=0.06,
+    Stage("hard", 2950, 10, PAGES, 4, (*FONTS, *FONTS, *MORE_FONTS), (18, 28), True, (0.6, 0.4), clips=0.06,
           large=0.12, hard=0.5),
     Stage("end", 1500, 10, PAGES, 4, (*FONTS, *FONTS, *MORE_FONTS), (18, 28), True, (0.4, 0.01), clips=0.06,
           large=0.12, hard=0.5),
