@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -291,3 +293,8 @@ def test_a_good_page_beside_a_missing_one_is_read(tmp_path: Path) -> None:
         except UnreadableError as error:
             read[number] = error.category
     assert read == {1: True, 2: True, 3: "damaged", 4: True}
+
+
+def test_reading_a_pdf_loads_no_layout_model() -> None:
+    code = "import sys, pipeline.pages; sys.exit(any(name in sys.modules for name in ('onnxruntime', 'networkx')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
