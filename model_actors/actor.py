@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from model_actors.engine import Engine, EngineError
+from model_actors.engine import Engine, EngineError, StartError
 
 Work = Callable[[bytes], Awaitable[dict[str, Any]]]
 
@@ -20,12 +20,16 @@ class EngineActor:
     """Works on shards, one row a call, several calls at a time.
 
     The engine and all work run on one event loop in a thread of their own: Ray's loop stands still while a consumer
-    is slow. A broken engine ends the process; Ray starts it again and retries the shard, a bounded number of times.
+    is slow. A broken engine ends the process; Ray starts it again and retries the shard, a bounded number of times. One
+    that cannot be started answers every shard with the reason.
     """
 
-    def __init__(self, build: Callable[[], Engine], make_work: Callable[[Engine], Work]) -> None:
-        self._engine = build()
-        self._work = make_work(self._engine)
+    def __init__(self, build: Callable[[], Engine], make_work: Callable[[Engine | StartError], Work]) -> None:
+        try:
+            engine: Engine | StartError = build()
+        except StartError as error:
+            engine = error
+        self._work = make_work(engine)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="engine", daemon=True).start()
 
@@ -38,7 +42,7 @@ class EngineActor:
         try:
             return asyncio.run_coroutine_threadsafe(self._in_loop(shard), self._loop).result()
         except EngineError as error:
-            print(f"engine {self._engine.name} broke: {error}", file=sys.stderr, flush=True)
+            print(f"the engine broke: {error}", file=sys.stderr, flush=True)
             os._exit(1)
 
     async def _in_loop(self, shard: bytes) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from model_actors.engine import Answer, Evidence, RequestError
 from schemas.checklist import JsonSchema, Label, ListOf, Question, YesNo
 
@@ -161,33 +163,71 @@ def _value_schema(question: Question) -> dict[str, Any]:
     if isinstance(question.answer, JsonSchema):
         assert question.answer.definition is not None  # held by load_job
         return {**question.answer.definition, "$id": f"urn:canvass:{question.id}"}  # its references are its own
+    if is_read(question):
+        return {"enum": list(labels(question))}
     if isinstance(question.answer, ListOf):
         return {"type": "array", "items": SIMPLE[question.answer.of]}
     return SIMPLE[question.answer.type]
 
 
-def form_answers(questions: Sequence[Question], written: bytes, chances: Sequence[tuple[int, float]]) -> list[Answer]:
+def form_answers(questions: Sequence[Question], written: bytes, chances: Sequence[tuple[int, float]] | None) \
+        -> list[Answer]:
     """Answers from a form that was written, and from the log-probability of each token and the byte at which it ends.
 
-    The confidence of a value is that of its least sure word. Raises RequestError where the form is cut short.
+    The confidence of a value is that of its least sure word. A question whose value is missing, or is none of its kind,
+    is not answered, with no confidence at all.
     """
+    text = written.decode("utf-8", "replace")
     try:
-        text = written.decode()
-        return list(_form_answers(questions, text, chances))
+        found = dict(_members(text))
     except ValueError:
-        raise RequestError("the form is cut short: ask fewer questions at a time") from None
-
-
-def _form_answers(questions: Sequence[Question], text: str, chances: Sequence[tuple[int, float]]) -> Iterator[Answer]:
-    place = 0
+        return [_unanswered(question, "the reply holds no whole JSON object") for question in questions]
+    answers = []
     for question in questions:
-        place = text.index(json.dumps(question.id) + ": ", place) + len(json.dumps(question.id)) + 2
-        value, end = json.JSONDecoder().raw_decode(text, place)
+        if question.id not in found:
+            answers.append(_unanswered(question, "the reply leaves it out"))
+            continue
+        value, place, end = found[question.id]
         source = text[place:end]
-        yield _form_answer(question, value, source, _sureness(source.encode(), len(text[:place].encode()), chances))
-        place = end
-    if text[place:] != "}":
-        raise ValueError
+        sure = _sureness(source.encode(), len(text[:place].encode()), chances) if chances is not None else None
+        answers.append(_form_answer(question, value, source, sure))
+    return answers
+
+
+def _unanswered(question: Question, reason: str) -> Answer:
+    return Answer(question.id, None, confidence=0.0, confidence_source="min_word_probability", reason=reason)
+
+
+def _members(text: str) -> Iterator[tuple[str, tuple[Any, int, int]]]:
+    """The members of the object that a text holds: name, value, and where the value's own text begins and ends.
+
+    Raises ValueError where it holds none whole.
+    """
+    decode = json.JSONDecoder().raw_decode
+    place = _after(text, text.index("{") + 1)
+    if text[place : place + 1] == "}":
+        return
+    while True:
+        name, place = decode(text, place)
+        place = _after(text, place)
+        if text[place : place + 1] != ":" or not isinstance(name, str):
+            raise ValueError
+        place = _after(text, place + 1)
+        value, end = decode(text, place)
+        yield name, (value, place, end)
+        place = _after(text, end)
+        if text[place : place + 1] == "}":
+            return
+        if text[place : place + 1] != ",":
+            raise ValueError
+        place = _after(text, place + 1)
+
+
+def _after(text: str, place: int) -> int:
+    """The next place that holds no white space."""
+    while text[place : place + 1].isspace():
+        place += 1
+    return place
 
 
 def _sureness(source: bytes, offset: int, chances: Sequence[tuple[int, float]]) -> float:
@@ -202,21 +242,29 @@ def _sureness(source: bytes, offset: int, chances: Sequence[tuple[int, float]]) 
                          for first, last in words), default=0.0))
 
 
-def _form_answer(question: Question, value: Any, source: str, confidence: float) -> Answer:
+def _form_answer(question: Question, value: Any, source: str, confidence: float | None) -> Answer:
     kind = question.answer.type
-    written, currency = source, None
+    named = None if confidence is None else "min_word_probability"
     if value is None:
-        return Answer(question.id, None, confidence=confidence, confidence_source="min_word_probability",
+        return Answer(question.id, None, confidence=confidence, confidence_source=named,
                       reason="the model finds nothing stated")
+    invalid = _unanswered(question, f"the reply is no {kind}: {source[:80]}")
+    if not isinstance(question.answer, JsonSchema) and not (  # that one is checked with every other engine's answers
+            Draft202012Validator(_value_schema(question)).is_valid(value)):
+        return invalid
+    written, currency = source, None
     if kind == "event":
-        spans = [(_seconds(span["from"]), _seconds(span["to"])) for span in value]
+        try:
+            spans = [(_seconds(span["from"]), _seconds(span["to"])) for span in value]
+        except ValueError:
+            return invalid
         evidence = tuple(Evidence(time_s=first, end_s=last) for first, last in spans if first <= last)
-        return Answer(question.id, "yes" if evidence else "no", None, confidence, "min_word_probability", evidence)
+        return Answer(question.id, "yes" if evidence else "no", None, confidence, named, evidence)
     if kind == "money":
         written, currency = _amount(source), value["currency"]
-    elif kind in ("date", "text"):
+    elif kind in ("date", "text") or is_read(question):
         written = value
-    return Answer(question.id, written, currency, confidence, "min_word_probability")
+    return Answer(question.id, written, currency, confidence, named)
 
 
 def _seconds(stamp: str) -> float:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from model_actors.grammar import Automaton
+from model_actors.engine import RequestError
+from model_actors.grammar import Automaton, SchemaError, automaton
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -25,6 +26,9 @@ LIKELY = 16
 """Likeliest tokens of each position that take part, besides all those of a single byte."""
 
 FAR = np.iinfo(np.int64).max
+
+MOST_HOLDERS = 32
+"""Automata of forms kept: a job has few forms, and each may take megabytes."""
 
 
 class NoCanvasError(Exception):
@@ -100,6 +104,16 @@ class Holder:
         """
         return np.unique(np.concatenate([likely.ravel(), self._single, [self._end, self._pad]]))
 
+    def after(self, state: int, ids: Sequence[int]) -> int:
+        """The state after ids that were written from a state on. Raises NoCanvasError where none leads there."""
+        for token in ids:
+            source, target = self._of_token(token)
+            found = target[source == state]
+            if not len(found):
+                raise NoCanvasError
+            state = int(found[0])
+        return state
+
     def _edges(self, tokens: Ints) -> _Edges:
         moves = [self._of_token(int(token)) for token in tokens]
         counts = [len(source) for source, _ in moves]
@@ -168,6 +182,26 @@ class Holder:
             path.append(int(tokens[edges.column[edge]]))
             last = int(edges.source[edge])
         return path[::-1], after
+
+
+class Holders:
+    """Makes holders of JSON Schemas over one vocabulary, and keeps the last of them."""
+
+    def __init__(self, written: Sequence[bytes | None], end_of_turn: int, pad: int) -> None:
+        self._of_vocabulary = written, end_of_turn, pad
+        self._kept: dict[str, Holder] = {}
+
+    def of(self, schema: Mapping[str, Any]) -> Holder:
+        """The holder of texts that are valid by a schema. Raises RequestError where it is too large or unknown."""
+        key = json.dumps(schema)
+        if key not in self._kept:
+            while len(self._kept) >= MOST_HOLDERS:
+                self._kept.pop(next(iter(self._kept)))
+            try:
+                self._kept[key] = Holder(automaton(schema), *self._of_vocabulary)
+            except SchemaError as error:
+                raise RequestError(f"the form {error}") from None
+        return self._kept[key]
 
 
 def _scattered(values: Floats, places: Ints, count: int) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, DiffusionGemmaForBlockDiffusion, DynamicCache
 from transformers.image_processing_utils import ImageProcessingMixin
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils import cached_file
 
 from model_actors.budgets import TOKEN_SIDE
 from model_actors.engine import EngineError, Pixels, View
@@ -53,6 +55,7 @@ class Checkpoint:
 
 def look_up(name: str, revision: str | None = None) -> Checkpoint:
     """Read a checkpoint's configuration. Raises CheckpointError where it is no DiffusionGemma, or incomplete."""
+    check_folder(name)
     try:
         config = AutoConfig.from_pretrained(name, revision=revision)
     except (OSError, ValueError, KeyError) as error:
@@ -89,6 +92,23 @@ def _weights_of(name: str) -> str:
             opened.seek(max(0, file.stat().st_size - SAMPLED_BYTES))
             digest.update(opened.read())
     return digest.hexdigest()
+
+
+def check_folder(name: str) -> None:
+    """Raise CheckpointError for a path at which there is no folder."""
+    if name.startswith(("/", ".", "~")) and not Path(name).is_dir():
+        raise CheckpointError(f"model {name!r} cannot be opened: there is no such folder")
+
+
+def size_of_weights(name: str, revision: str | None) -> int:
+    """Bytes of a checkpoint's weights, by its files or its index; 0 where neither is here."""
+    if Path(name).is_dir():
+        return sum(file.stat().st_size for file in Path(name).glob("*.safetensors"))
+    try:
+        index = cached_file(name, "model.safetensors.index.json", revision=revision)
+        return int(json.loads(Path(index).read_text("utf-8"))["metadata"]["total_size"]) if index else 0
+    except (OSError, KeyError):
+        return 0
 
 
 def _first_line(error: Exception) -> str:

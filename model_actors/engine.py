@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -135,14 +135,42 @@ class Transcript:
     note: str | None = None
 
 
+N = TypeVar("N", int, float)
+
+
+def _plus(one: N | None, other: N | None) -> N | None:
+    return other if one is None else one if other is None else one + other
+
+
 @dataclass(frozen=True)
 class Usage:
-    """What a request cost; None where an engine has no such thing."""
+    """What a request cost; None where an engine has no such thing. Costs of several add up.
+
+    `steps` are denoising steps, `forwards` passes of the model, prefills and commits included; `entropy` is the mean
+    entropy of a canvas's tokens in nats, summed over the steps.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     steps: int | None = None
-    tokens_per_forward: float | None = None
+    forwards: int | None = None
+    entropy: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(_plus(self.input_tokens, other.input_tokens), _plus(self.output_tokens, other.output_tokens),
+                     _plus(self.steps, other.steps), _plus(self.forwards, other.forwards),
+                     _plus(self.entropy, other.entropy))
+
+    @property
+    def tokens_per_forward(self) -> float | None:
+        """Tokens written per pass of the model, or per denoising step where passes are not counted."""
+        passes = self.forwards or self.steps
+        return self.output_tokens / passes if self.output_tokens is not None and passes else None
+
+    @property
+    def mean_entropy(self) -> float | None:
+        """Mean entropy of a token in nats, over all steps."""
+        return self.entropy / self.steps if self.entropy is not None and self.steps else None
 
 
 @dataclass(frozen=True)
@@ -174,11 +202,23 @@ class Limits:
 
 
 class RequestError(Exception):
-    """This request cannot be answered; the engine is fine."""
+    """This request cannot be answered; the engine is fine.
+
+    `category` is `request` where it is the request's own fault, `server` where its server may answer another day,
+    `crash` where the engine died of it.
+    """
+
+    def __init__(self, message: str, category: str = "request") -> None:
+        super().__init__(message)
+        self.category = category
 
 
 class EngineError(Exception):
     """The engine is broken and must be started again; its requests may be tried once more."""
+
+
+class StartError(Exception):
+    """The engine cannot be started, here or anywhere alike: the job ends with the reason."""
 
 
 class Engine(Protocol):

@@ -48,6 +48,18 @@ def timestamp(seconds: float) -> str:
     return f"{text}.{thousandths:03}" if thousandths else text
 
 
+def before_view(view: View, views: int) -> str:
+    """What stands before a view: its time, or its page where there are several."""
+    if view.time_s is not None:
+        return f"{timestamp(view.time_s)} "
+    return f"Page {view.page}: " if views > 1 else ""
+
+
+def after_view(view: View) -> str:
+    """What stands after a view: its own words, where it has any."""
+    return f"\n{PAGE_TEXT}\n{' '.join(view.words.texts)}\n" if view.words is not None and len(view.words) else ""
+
+
 def image_soft_tokens(view: View) -> int:
     """Soft tokens that a view takes, its begin and end marks apart."""
     height, width = view.pixels.shape[:2]
@@ -62,13 +74,10 @@ def prompt_ids(tokenizer: Any, special: SpecialTokens, instructions: str, views:
     """
     content: list[dict[str, str]] = []
     for view in views:
-        if view.time_s is not None:
-            content.append({"type": "text", "text": f"{timestamp(view.time_s)} "})
-        elif len(views) > 1:
-            content.append({"type": "text", "text": f"Page {view.page}: "})
+        before, after = before_view(view, len(views)), after_view(view)
+        content += [{"type": "text", "text": before}] if before else []
         content.append({"type": "image"})
-        if view.words is not None and len(view.words):
-            content.append({"type": "text", "text": f"\n{PAGE_TEXT}\n{' '.join(view.words.texts)}\n"})
+        content += [{"type": "text", "text": after}] if after else []
     content.append({"type": "text", "text": f"\n{task}"})
     messages: list[dict[str, Any]] = [{"role": "system", "content": instructions}] if instructions else []
     messages.append({"role": "user", "content": content})
@@ -85,3 +94,18 @@ def prompt_ids(tokenizer: Any, special: SpecialTokens, instructions: str, views:
     if not thinking and special.end_thought is not None and whole[-1] != special.end_thought:
         whole += tokenizer.encode(EMPTY_THOUGHT, add_special_tokens=False)
     return whole
+
+
+def condensed(ids: Sequence[int], special: SpecialTokens) -> list[int]:
+    """A prompt in which every image is one id, its marks gone: vLLM puts the rest there itself."""
+    kept: list[int] = []
+    inside = False
+    for token in ids:
+        if token == special.begin_image:
+            inside = True
+            kept.append(special.image)
+        elif token == special.end_image:
+            inside = False
+        elif not inside:
+            kept.append(token)
+    return kept

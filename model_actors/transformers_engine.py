@@ -10,35 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
-import math
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
 
 from model_actors import canvas, prompts
 from model_actors.budgets import BUDGETS
-from model_actors.constrained import Holder, NoCanvasError, token_bytes
+from model_actors.constrained import Holder, Holders, NoCanvasError, token_bytes
 from model_actors.denoising import Hold, Row, Sampler, noise_of, step
 from model_actors.diffusion_gemma import CheckpointError, DiffusionGemma, Prefix, look_up
-from model_actors.engine import (
-    Answer,
-    Block,
-    EngineError,
-    Evidence,
-    Limits,
-    Reply,
-    Request,
-    RequestError,
-    Transcript,
-    Usage,
-    View,
-)
-from model_actors.grammar import SchemaError, automaton
+from model_actors.engine import EngineError, Limits, Reply, Request, RequestError, Usage, View
+from model_actors.tasks import Outcome, Task, Written, cut_note, form_too_long, formed, reply_of, tasks_of, transcribed
 from schemas.checklist import Question
 from schemas.job import JobError, TransformersSpec
 
@@ -48,42 +34,15 @@ SECONDS_PER_IMAGE = {"cpu": 1.0, "cuda": 0.25}
 (3.8 B active parameters, 16 denoising steps a canvas, an H200), on a CPU what a few million parameters take.
 """
 
-HOLDERS = 32
-"""Automata of forms kept: a job has few forms, and each may take megabytes."""
-
 MAX_CONTEXT = 32_768
 """Tokens of a request at most: transformers makes dense attention masks, 1 GB at this length and 40 GB at 200,000."""
-
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 T = TypeVar("T")
 Way = Generator[Row, None, T]
 _Settle = Callable[[Any, Exception | None], Any]
 
 
-@dataclass(frozen=True)
-class Written:
-    """What was written over one or more canvases, up to the end of the turn, and what it took."""
-
-    ids: tuple[int, ...]
-    chances: tuple[float, ...]
-    steps: int
-    ended: bool
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What one way found."""
-
-    answers: tuple[Answer, ...] = ()
-    transcripts: tuple[Transcript, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
-    steps: int = 0
-    ended: bool = True
-
-
-_MakeWay = Callable[[Prefix, list[int]], Way[_Outcome]]
+_MakeWay = Callable[[Prefix, list[int]], Way[Outcome]]
 
 
 class TransformersEngine:
@@ -103,7 +62,7 @@ class TransformersEngine:
         self._sampler = Sampler(**{**self._model.sampler_defaults(), **asked})
         known = token_bytes(self._model.tokenizer)
         self._written = known + [None] * (self._model.vocabulary - len(known))  # a model may have more ids
-        self._holders: dict[str, Holder] = {}
+        self._holders = Holders(self._written, self._model.special.end_of_turn, self._model.special.pad)
         self._waiting: queue.SimpleQueue[tuple[Way[Any], _Settle] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(settings.batch)  # of requests whose encoding is held in memory
         self._thread = threading.Thread(target=self._drive, name="denoise", daemon=True)
@@ -120,118 +79,70 @@ class TransformersEngine:
 
     async def ask(self, request: Request) -> Reply:
         """Answer a request: labels as reads, other questions as a form, and a transcript of each view."""
-        read = [question for question in request.questions if canvas.is_read(question)]
-        formed = [question for question in request.questions if not canvas.is_read(question)]
-        together: list[tuple[str, _MakeWay]] = []
-        if read:
-            together += [(each.task, functools.partial(self._read, each, request.effort)) for each in canvas.reads(
-                self._model.tokenizer, read, self._model.canvas, self._model.special.end_of_turn,
-                self._model.special.pad)]
-        if formed:
-            together.append((canvas.form_task(formed), functools.partial(
-                self._form, formed, self._holder(formed), request.effort)))
-        apart: list[tuple[str, _MakeWay]] = [
-            (prompts.TRANSCRIBE, functools.partial(self._transcribe, view))
-            for view in (request.views if request.transcribe else ())]
-        groups = [(request.views, together)]
-        if len(request.views) == 1:
-            together += apart
-        else:
-            groups += [((view,), [way]) for view, way in zip(request.views, apart, strict=False)]
-        found = await asyncio.gather(*(self._group(request, views, tasks) for views, tasks in groups if tasks))
-        return _reply(request, [outcome for outcomes in found for outcome in outcomes])
+        groups = tasks_of(request, self._model.tokenizer, self._model.special, self._model.canvas)
+        found = await asyncio.gather(*(self._group(request, group) for group in groups))
+        return reply_of(request, [outcome for outcomes in found for outcome in outcomes])
 
-    async def _group(self, request: Request, views: tuple[View, ...], tasks: list[tuple[str, _MakeWay]]) \
-            -> list[_Outcome]:
+    async def _group(self, request: Request, group: list[Task]) -> list[Outcome]:
         """Everything that is asked of the same views; they are encoded once, with all that the prompts share."""
-        whole = [prompts.prompt_ids(self._model.tokenizer, self._model.special, request.instructions, views, task,
-                                    self._settings.thinking) for task, _ in tasks]
+        views = group[0].views
+        whole = [prompts.prompt_ids(self._model.tokenizer, self._model.special, request.instructions, views, task.words,
+                                    self._settings.thinking) for task in group]
         longest = max(map(len, whole)) + self._limits.canvas
         if longest > self._limits.context:
             raise RequestError(f"takes {longest:,} tokens, over the model's {self._limits.context:,}: ask fewer "
                                "questions, or use 'page_text: none'")
+        ways = [self._make(task, request.effort) for task in group]
         shared = whole[0][: next((place for place, column in enumerate(zip(*whole, strict=False))
                                   if len(set(column)) > 1), min(map(len, whole)))]
         async with self._room:
             base = await self._run(self._encode(shared, views))
             return await asyncio.gather(*(self._run(self._way(base, ids, len(shared), make))
-                                          for ids, (_, make) in zip(whole, tasks, strict=True)))
+                                          for ids, make in zip(whole, ways, strict=True)))
+
+    def _make(self, task: Task, effort: int) -> _MakeWay:
+        if task.read is not None:
+            return functools.partial(self._read, task.read, effort)
+        if task.questions:
+            holder = self._holders.of(canvas.form_schema(task.questions))
+            return functools.partial(self._form, task.questions, holder, effort)
+        return functools.partial(self._transcribe, task.views[0])
 
     def _encode(self, ids: Sequence[int], views: Sequence[View]) -> Way[Prefix]:
         yield from ()
         return self._model.prefix(ids, views)
 
-    def _way(self, base: Prefix, ids: list[int], shared: int, make: _MakeWay) -> Way[_Outcome]:
+    def _way(self, base: Prefix, ids: list[int], shared: int, make: _MakeWay) -> Way[Outcome]:
         prefix = self._model.followed(base, ids[shared:])
-        thought = Written((), (), 0, True)
+        thought = Written((), (), Usage(), True)
         if self._settings.thinking and self._model.special.end_thought is not None:
             end = self._model.special.end_thought
             thought = yield from self._write(prefix, ids, "thought", self._model.ends | {end})
             ids = [*ids, *(thought.ids[:-1] if thought.ended else thought.ids), end]
             prefix = self._model.followed(prefix, ids[prefix.length :])
-        outcome: _Outcome = yield from make(prefix, ids)
-        return replace(outcome, input_tokens=len(ids), output_tokens=outcome.output_tokens + len(thought.ids),
-                       steps=outcome.steps + thought.steps)
+        outcome: Outcome = yield from make(prefix, ids)
+        return replace(outcome, usage=Usage(len(ids)) + thought.usage + outcome.usage)
 
-    def _holder(self, questions: list[Question]) -> Holder:
-        schema = canvas.form_schema(questions)
-        key = json.dumps(schema)
-        if key not in self._holders:
-            while len(self._holders) >= HOLDERS:
-                self._holders.pop(next(iter(self._holders)))
-            try:
-                self._holders[key] = Holder(automaton(schema), self._written, self._model.special.end_of_turn,
-                                            self._model.special.pad)
-            except SchemaError as error:
-                raise RequestError(f"the form {error}") from None
-        return self._holders[key]
-
-    def _read(self, read: canvas.Read, effort: int, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+    def _read(self, read: canvas.Read, effort: int, prefix: Prefix, ids: Sequence[int]) -> Way[Outcome]:
         pinned = torch.tensor(read.ids, device=self._model.device)
         pinned[[slot.position for slot in read.slots]] = -1
         noise = noise_of(self._sampler.seed, ids, f"read {read.slots[0].question.id}", self._model.device)
         row = Row(prefix, replace(self._sampler, steps=effort), noise, len(read.ids), self._model.vocabulary, pinned)
         yield row
         logits = [row.raw[slot.position, list(slot.ids)].tolist() for slot in read.slots]
-        return _Outcome(answers=tuple(canvas.read_answers(read, logits)), output_tokens=len(read.slots), steps=row.step)
+        return Outcome(tuple(canvas.read_answers(read, logits)), usage=Usage(None, len(read.slots), row.step))
 
-    def _form(self, questions: list[Question], holder: Holder, effort: int, prefix: Prefix, ids: Sequence[int]) \
-            -> Way[_Outcome]:
+    def _form(self, questions: Sequence[Question], holder: Holder, effort: int, prefix: Prefix, ids: Sequence[int]) \
+            -> Way[Outcome]:
         try:
             written = yield from self._write(prefix, ids, "form", self._model.ends, holder, effort)
         except NoCanvasError:
-            reason = (f"the form does not fit {self._settings.canvases} canvases: ask fewer questions at a time, or "
-                      "raise engine.canvases")
-            return _Outcome(tuple(Answer(question.id, None, reason=reason) for question in questions), ended=False)
-        text, ends = self._bytes(written)
-        return _Outcome(tuple(canvas.form_answers(questions, text, list(zip(ends, written.chances, strict=False)))),
-                        output_tokens=len(written.ids), steps=written.steps)
+            return form_too_long(questions, self._settings.canvases, Usage())
+        return formed(questions, written, self._written)
 
-    def _transcribe(self, view: View, prefix: Prefix, ids: Sequence[int]) -> Way[_Outcome]:
+    def _transcribe(self, view: View, prefix: Prefix, ids: Sequence[int]) -> Way[Outcome]:
         written = yield from self._write(prefix, ids, "transcript", self._model.ends)
-        data, ends = self._bytes(written)
-        blocks, place = [], 0
-        for part in data.decode("utf-8", "replace").split("\n\n"):
-            size = len(part.encode())
-            inside = [chance for end, chance in zip(ends, written.chances, strict=False) if place < end <= place + size]
-            if part.strip():
-                blocks.append(Block("paragraph", part.strip(), WHOLE, math.exp(min(inside, default=0.0))))
-            place += size + 2
-        text = data.decode("utf-8", "replace").strip()
-        transcript = Transcript(view.page, view.time_s, text, text, tuple(blocks), None, "model",
-                                math.exp(min(written.chances, default=0.0)), "min_token_probability",
-                                view.note if written.ended else f"cut after {self._settings.canvases} canvases: raise "
-                                                                "engine.canvases to read on")
-        return _Outcome(transcripts=(transcript,), output_tokens=len(written.ids), steps=written.steps,
-                        ended=written.ended)
-
-    def _bytes(self, written: Written) -> tuple[bytes, list[int]]:
-        """What was written, without control tokens, and where in it each id ends."""
-        text, ends = b"", []
-        for token in written.ids:
-            text += self._written[token] or b""
-            ends.append(len(text))
-        return text, ends
+        return transcribed(view, written, self._written, cut_note(self._settings.canvases))
 
     def _write(self, prefix: Prefix, ids: Sequence[int], purpose: str, ends: frozenset[int],
                holder: Holder | None = None, effort: int = 1) -> Way[Written]:
@@ -252,10 +163,10 @@ class TransformersEngine:
             written += settled if end is None else settled[: end + 1]
             chances += sure if end is None else sure[: end + 1]
             if end is not None:
-                return Written(tuple(written), tuple(chances), steps, True)
+                return Written(tuple(written), tuple(chances), Usage(None, len(written), steps), True)
             if number + 1 < self._settings.canvases:
                 prefix = self._model.followed(prefix, settled)
-        return Written(tuple(written), tuple(chances), steps, False)
+        return Written(tuple(written), tuple(chances), Usage(None, len(written), steps), False)
 
     async def _run(self, way: Way[T]) -> T:
         """What a way returns, from the thread that drives them all."""
@@ -313,19 +224,6 @@ def _next(way: Way[Any], settle: _Settle) -> list[tuple[Row, Way[Any], _Settle]]
     return []
 
 
-def _reply(request: Request, outcomes: Sequence[_Outcome]) -> Reply:
-    page = request.views[0].page if len(request.views) == 1 else None
-    time_s = request.views[0].time_s if len(request.views) == 1 else None
-    evidence = (Evidence(page, time_s),) if len(request.views) == 1 else ()
-    answers = [replace(answer, evidence=answer.evidence or (evidence if answer.value is not None else ()))
-               for outcome in outcomes for answer in outcome.answers]
-    steps = sum(outcome.steps for outcome in outcomes)
-    written = sum(outcome.output_tokens for outcome in outcomes)
-    usage = Usage(sum(outcome.input_tokens for outcome in outcomes), written, steps, written / steps if steps else None)
-    return Reply(tuple(transcript for outcome in outcomes for transcript in outcome.transcripts), tuple(answers), usage,
-                 "stop" if all(outcome.ended for outcome in outcomes) else "length")
-
-
 def device_of(settings: TransformersSpec) -> str:
     """The device that `auto` means on this machine."""
     if settings.device != "auto":
@@ -345,31 +243,5 @@ def choice(settings: TransformersSpec) -> tuple[Limits, dict[str, Any]]:
     if settings.thinking and not found.thinks:
         raise JobError(f"engine: model {settings.model!r} has no thinking: leave 'thinking' out")
     identity = {"engine": NAME, "device": device_of(settings), "model": settings.model, "weights": found.weights,
-                "template": prompts.TEMPLATE,
                 **settings.model_dump(include={"revision", "dtype", "canvases", "thinking", "sampler"})}
     return limits, identity
-
-
-def check_questions(instructions: str, questions: Sequence[Question]) -> None:
-    """Raise JobError where a question can be neither read nor made a form of, or all of them make too large a one."""
-    formed = [question for question in questions if not canvas.is_read(question)]
-    try:
-        instructions.encode()
-    except UnicodeEncodeError:
-        raise JobError("instructions: hold half of a surrogate pair: write the character") from None
-    for question in questions:
-        try:
-            canvas.line(question).encode()
-            if canvas.is_read(question):
-                canvas.check_labels(question)
-            else:
-                automaton(canvas.form_schema([question]))
-        except UnicodeEncodeError:
-            raise JobError(f"checklist {question.id!r}: holds half of a surrogate pair: write the character") from None
-        except (SchemaError, RequestError) as error:
-            raise JobError(f"checklist {question.id!r}: its schema {error}" if isinstance(error, SchemaError)
-                           else str(error)) from None
-    try:
-        automaton(canvas.form_schema(formed))
-    except SchemaError as error:
-        raise JobError(f"checklist: the form of all {len(formed)} questions {error}") from None

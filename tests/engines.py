@@ -16,6 +16,7 @@ class Scripted:
     the engine, `kill` the whole process, `bug` is an exception that nobody foresaw; anything else gets no answer."""
 
     name = "scripted"
+    busy = True
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -28,6 +29,10 @@ class Scripted:
         name = os.path.basename(request.asset.partition("@")[0])
         if "refuse" in name:
             raise RequestError("the prompt is not to my liking: shorten it")
+        if name == "busy.pdf" and self.busy:
+            raise RequestError("the server is busy", "server")
+        if name == "busy at 12.pdf" and self.busy and request.views[0].page == 12:
+            raise RequestError("the server is busy", "server")
         if "bug" in name:
             raise ZeroDivisionError("no frames to divide by")
         if "break" in name:

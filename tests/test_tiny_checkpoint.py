@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 import torch
 from pipelines import Runner, Tables
 from rapidfuzz.distance import Levenshtein
-from tiny_model import CHECKPOINT, corpus, model, page, paper, prompt, request
+from tiny_model import CHECKPOINT, as_form, corpus, model, page, paper, prompt, request
 
 from model_actors import canvas
 from model_actors.choosing import choose
 from model_actors.denoising import noise_of
 from model_actors.diffusion_gemma import patches_of
-from model_actors.engine import Reply, Request
+from model_actors.engine import Reply
 from schemas.job import Job
 
 PAGES = 96
@@ -104,15 +103,3 @@ def test_a_thousand_forms_are_a_thousand_times_valid() -> None:
 
     for each, reply in zip(asked, asyncio.run(all_of_them()), strict=True):
         jsonschema.validate(as_form(each, reply), canvas.form_schema(each.questions))
-
-
-def as_form(asked: Request, reply: Reply) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for question, answer in zip(asked.questions, reply.answers, strict=True):
-        if answer.value is None or question.answer.type in ("text", "date"):
-            found[question.id] = answer.value
-        elif question.answer.type == "money":
-            found[question.id] = {"amount": json.loads(answer.value), "currency": answer.currency}
-        else:
-            found[question.id] = json.loads(answer.value)
-    return found

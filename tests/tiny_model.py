@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from model_actors import prompts
 from model_actors.diffusion_gemma import DiffusionGemma
-from model_actors.engine import Request, View
+from model_actors.engine import Reply, Request, View
 from schemas.checklist import Question
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,3 +49,16 @@ def prompt(made: corpus.Page, task: str = prompts.TRANSCRIBE) -> tuple[list[int]
     """The ids and views of a task about a page."""
     views = [View(made.pixels, page=1)]
     return prompts.prompt_ids(model().tokenizer, model().special, "", views, task), views
+
+
+def as_form(asked: Request, reply: Reply) -> dict[str, Any]:
+    """The JSON that the answers of a form were written as."""
+    found: dict[str, Any] = {}
+    for question, answer in zip(asked.questions, reply.answers, strict=True):
+        if answer.value is None or question.answer.type in ("text", "date"):
+            found[question.id] = answer.value
+        elif question.answer.type == "money":
+            found[question.id] = {"amount": json.loads(answer.value), "currency": answer.currency}
+        else:
+            found[question.id] = json.loads(answer.value)
+    return found

@@ -106,6 +106,7 @@ def generation_config(vocabulary: dict[str, int]) -> DiffusionGemmaGenerationCon
     """How the checkpoint generates where nothing else is said."""
     return DiffusionGemmaGenerationConfig(
         max_new_tokens=4 * CANVAS, max_denoising_steps=32, sampler_config=EntropyBoundSamplerConfig(0.02),
+        t_min=0.4, t_max=0.8, stability_threshold=1, confidence_threshold=0.005,
         pad_token_id=0, bos_token_id=2,
         eos_token_id=[vocabulary["<eos>"], vocabulary["<turn|>"]])
 
@@ -118,7 +119,9 @@ def save(made: Any, tokens: Any, folder: Path) -> None:
     tokens.save_pretrained(folder)
     images = Gemma4ImageProcessorPil()
     images.save_pretrained(folder)
-    processor = {"processor_class": "Gemma4Processor", "image_seq_length": 70, "image_processor": images.to_dict()}
+    processor = {"processor_class": "Gemma4Processor", "image_seq_length": 70, "image_processor": images.to_dict(),
+                 "feature_extractor": {"feature_extractor_type": "Gemma4AudioFeatureExtractor"},
+                 "video_processor": {"video_processor_type": "Gemma4VideoProcessor"}}
     (folder / "processor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
 
 

@@ -232,8 +232,23 @@ def test_the_tokens_beside_a_value_do_not_count_for_it() -> None:
 
 
 @given(forms(), st.data())
-def test_a_form_that_is_cut_short_anywhere_is_refused(form: Any, data: st.DataObject) -> None:
+def test_a_form_that_is_cut_short_anywhere_answers_nothing(form: Any, data: st.DataObject) -> None:
     questions, text, *_ = form
     whole = text.encode()
-    with pytest.raises(RequestError, match="cut short"):
-        canvas.form_answers(questions, whole[: data.draw(st.integers(0, len(whole) - 1))], [])
+    answers = canvas.form_answers(questions, whole[: data.draw(st.integers(0, len(whole) - 1))], [])
+    assert [(answer.question, answer.value, answer.confidence, answer.reason) for answer in answers] == [
+        (question.id, None, 0.0, "the reply holds no whole JSON object") for question in questions]
+
+
+@pytest.mark.parametrize(("written", "values", "reasons"), [
+    ('Sure!\n```json\n{ "b" : "x y",\n "a":3 }\n```', ["3", "x y"], [None, None]),
+    ('{"b": {"a": 1}, "a": 2.50}', ["2.50", None], [None, 'the reply is no text: {"a": 1}']),
+    ('{"a": "two"}', [None, None], ['the reply is no number: "two"', "the reply leaves it out"]),
+    ('{"a": 1, "b": "x"} {"a": 2}', ["1", "x"], [None, None]), ("[1]", [None, None],
+                                                                ["the reply holds no whole JSON object"] * 2)])
+def test_json_that_was_written_freely_is_read_whatever_stands_around_it(
+        written: str, values: list[str | None], reasons: list[str | None]) -> None:
+    questions = [Question(id="a", ask="?", answer="number"), Question(id="b", ask="?", answer="text")]
+    answers = canvas.form_answers(questions, written.encode(), None)
+    assert [answer.value for answer in answers] == values
+    assert [answer.reason for answer in answers] == reasons

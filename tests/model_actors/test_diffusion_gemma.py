@@ -39,7 +39,7 @@ def test_another_model_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_name_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"cannot be opened .*; name a folder that holds a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"nothing. cannot be opened: there is no such folder"):
         look_up(str(tmp_path / "nothing"))
 
 
