@@ -20,25 +20,33 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in (("plan", "what a run would read and ask; asks nothing and writes nothing"),
                        ("run", "run the job: goes on where it stopped, does only what is new or changed"),
+                       ("retry", "ask again what failed in a way that may pass now, and nothing else"),
                        ("status", "what is done, failed, left"),
                        ("sql", "query the output tables: " + ", ".join(("assets", "transcripts", "answers", "events",
                                                                        "failures", "requests", "runs", "shards"))),
-                       ("export", "write plain Parquet or CSV files of one consistent version")):
+                       ("export", "write plain Parquet or CSV files of one consistent version"),
+                       ("compact", "join small files, remove what no table needs any more; safe beside a run")):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("job", type=Path, help="the job file")
-        if name in ("plan", "run"):
+        if name in ("plan", "run", "retry"):
             command.add_argument("--limit", type=_positive, metavar="N", help="at most N objects")
+        if name in ("plan", "run"):
+            command.add_argument("--accept", action="store_true",
+                                 help="ask again what an older Canvass read otherwise than this one would")
         if name == "sql":
             command.add_argument("query")
             command.add_argument("--json", action="store_true", help="print JSON lines")
         if name == "export":
             command.add_argument("target", type=Path, help="an empty or new folder")
             command.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+        if name == "compact":
+            command.add_argument("--keep-hours", type=_positive, default=7 * 24, metavar="H",
+                                 help="hours for which readers may go on with an older version (default: a week)")
     options = parser.parse_args(arguments)
     try:
         job = load_job(options.job)
-        return {"plan": _plan, "run": _run, "status": _status, "sql": _sql, "export": _export}[options.command](
-            job, options)
+        return {"plan": _plan, "run": _run, "retry": _run, "status": _status, "sql": _sql, "export": _export,
+                "compact": _compact}[options.command](job, options)
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
         return 2
@@ -51,16 +59,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def _plan(job: Job, options: argparse.Namespace) -> int:
     from jobs.planning import forecast
+    from jobs.running import Wish
 
-    for line in forecast(job, options.limit):
+    for line in forecast(job, Wish(options.limit, accept=options.accept)):
         print(line)
     return 0
 
@@ -68,28 +76,40 @@ def _plan(job: Job, options: argparse.Namespace) -> int:
 def _run(job: Job, options: argparse.Namespace) -> int:
     from jobs import progress, running, summary
 
-    prepared = running.prepare(job, options.limit)
-    with progress.shown() as show:
-        ended = running.run(prepared, show)
-    for line in summary.closing_lines(job, str(options.job), ended):
-        print(line)
-    if ended.interrupted:
-        return INTERRUPTED
-    if ended.unfinished:
-        return 1
-    counts = summary.outcomes(job, prepared.listed)
-    return 1 if counts["partial"] or counts["quarantined"] else 0
+    retry = options.command == "retry"
+    wish = running.Wish(options.limit, retry, not retry and options.accept)
+    with running.prepare(job, wish) as prepared:
+        with progress.shown() as show:
+            ended = running.run(prepared, show)
+        for line in summary.closing_lines(job, str(options.job), ended):
+            print(line)
+        if ended.interrupted:
+            return INTERRUPTED
+        counts = prepared.listing.outcomes(job.output)
+    return 1 if ended.unfinished or counts.get("partial") or counts.get("quarantined") else 0
 
 
 def _status(job: Job, options: argparse.Namespace) -> int:
     from jobs import running, summary
 
-    prepared = running.prepare(job, None, write=False)
-    print(f"Inputs:  {prepared.done} done, {len(prepared.todo)} new, changed or not finished")
-    for line in summary.table_lines(job):
-        print(line)
-    if prepared.todo:
-        print(f"Next: canvass run {options.job}")
+    with running.prepare(job, write=False) as prepared:
+        for line in summary.status_lines(job, str(options.job), prepared):
+            print(line)
+    return 0
+
+
+def _compact(job: Job, options: argparse.Namespace) -> int:
+    from jobs.running import TROUBLE
+    from pipeline.compacting import compact
+
+    try:
+        done = compact(job.output, options.keep_hours)
+    except TROUBLE as error:
+        raise JobError(f"output {job.output}: {error}") from error
+    for name, (before, after) in done.files.items():
+        print(f"{name:<12} {before:>6} files, now {after}")
+    print(f"Removed: {done.vacuumed} files of older versions, {done.shards} folded shards, {done.folds} records of "
+          "folds")
     return 0
 
 

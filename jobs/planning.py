@@ -6,18 +6,30 @@ import pickle
 from collections import Counter
 from collections.abc import Iterator
 
-from jobs.running import prepare, ray_session
+from jobs.running import Prepared, Wish, prepare, ray_session
+from jobs.summary import LEFT
 from schemas.job import Job
 
 
-def forecast(job: Job, limit: int | None) -> Iterator[str]:
+def forecast(job: Job, wish: Wish) -> Iterator[str]:
     """Lines of the plan. Opens every object that is not done, asks no engine, writes nothing. Raises JobError."""
+    with prepare(job, wish, write=False) as prepared:
+        yield from _lines(prepared)
+
+
+def _lines(prepared: Prepared) -> Iterator[str]:
     from pipeline.graph import plan_shards
     from pipeline.planning import Shard
 
-    prepared = prepare(job, limit, write=False)
-    yield f"{prepared.done + len(prepared.todo)} objects: {prepared.done} done, {len(prepared.todo)} to do"
-    if not prepared.todo:
+    left = prepared.left
+    yield (f"{len(prepared.listing)} objects: {left.counts.get('done', 0)} done, {len(left.errands)} to do")
+    for name, said in LEFT:
+        if left.counts.get(name):
+            yield f"  {left.counts[name]:>7} {said}"
+    if prepared.newer:
+        yield ("  an older Canvass read the others as this one would not: they stand until `run --accept`; "
+               "`plan --accept` counts it")
+    if not len(left.errands):
         return
     kinds: Counter[str] = Counter()
     units: Counter[str] = Counter()
@@ -25,7 +37,7 @@ def forecast(job: Job, limit: int | None) -> Iterator[str]:
     failures: list[str] = []
     shards = requests = images = tokens = 0
     with ray_session():
-        for row in plan_shards(prepared.todo, prepared.setting, prepared.choice.limits).iter_rows():
+        for row in plan_shards(left.errands, prepared.setting, prepared.choice.limits).iter_rows():
             shard: Shard = pickle.loads(row["shard"])
             shards += 1
             for part in shard.parts:
@@ -46,6 +58,7 @@ def forecast(job: Job, limit: int | None) -> Iterator[str]:
     yield f"{shards} shards, {requests} requests, {images} images, at most {tokens:,} prompt tokens"
     yield "images by budget: " + ", ".join(f"{count} at {budget}" for budget, count in sorted(budgets.items()))
     yield f"engine {prepared.choice.name}: about {seconds:.0f} s of one worker"
+    yield from prepared.choice.said
     if failures:
         yield f"{len(failures)} cannot be read:"
         yield from failures

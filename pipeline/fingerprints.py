@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from model_actors.choosing import EngineChoice
-from schemas.checklist import JsonSchema, Question
+from schemas.checklist import JsonSchema, Question, applies
 from schemas.job import Job
 
 RENDERER_VERSION = 1
@@ -25,17 +25,36 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+TRANSCRIPT = "transcribe"
+"""The item that stands for the transcript, where others stand for a question each."""
+
+
 @dataclass(frozen=True)
 class Fingerprints:
-    """`engine` names the engine and how it is shown things, `questions` each question, `asked` all that a job asks,
-    `judged` how the answers are judged, `tried` the passwords and limits, which matter to what failed.
+    """`engine` names how objects are read and asked, and thereby the results that may stand together.
+
+    `settings` is the part of it that the job file says; the rest comes with the version of Canvass. `questions` names
+    each question. `documents` and `videos` map the items that are asked of such an object, one a question and one for
+    the transcript, to the question's id (None for the transcript). `judged` names how the answers are judged, `tried`
+    the passwords and limits, which matter to what failed.
     """
 
     engine: str
+    settings: str
     questions: Mapping[str, str]
-    asked: str
+    documents: Mapping[str, str | None]
+    videos: Mapping[str, str | None]
     judged: str
     tried: str
+
+    def items(self, kind: str) -> Mapping[str, str | None]:
+        """The items that are asked of an object of a kind."""
+        return self.videos if kind == "video" else self.documents
+
+
+def asked_text(items: Iterable[str]) -> str:
+    """Items as one text, for a column of a table."""
+    return " ".join(sorted(items))
 
 
 def question_fingerprint(question: Question) -> str:
@@ -52,10 +71,15 @@ def judging_fingerprint(checklist: Sequence[Question]) -> str:
 
 
 def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
-    """The fingerprints of a job on the engine that it names."""
-    engine = digest([choice.name, choice.identity, choice.limits.budgets, choice.limits.pixels_per_em,
-                     RENDERER_VERSION, job.instructions, job.page_text])
+    """The fingerprints of a job on the engine that it names, in this version of Canvass."""
+    settings = digest([choice.name, choice.identity, job.instructions, job.page_text, job.context])
+    engine = digest([settings, choice.edition, choice.limits.budgets, choice.limits.pixels_per_em, choice.limits.images,
+                     RENDERER_VERSION, PLANNER_VERSION])
     questions = {question.id: question_fingerprint(question) for question in job.checklist}
-    asked = digest([questions, job.transcribe, job.frames.every, job.context, choice.limits.images, PLANNER_VERSION])
+    transcript: dict[str, str | None] = {TRANSCRIPT: None} if job.transcribe else {}
+    documents = {questions[each.id]: each.id for each in job.checklist if applies(each, "pdf")} | transcript
+    videos = {questions[each.id]: each.id for each in job.checklist if applies(each, "video")} | transcript
+    sampling = [job.frames.every, *([job.frames.budget] if job.frames.budget else [])]
+    sampled = {digest([item, *sampling]): name for item, name in videos.items()}
     tried = digest([[password.get_secret_value() for password in job.passwords], job.limits.model_dump()])
-    return Fingerprints(engine, questions, asked, judging_fingerprint(job.checklist), tried)
+    return Fingerprints(engine, settings, questions, documents, sampled, judging_fingerprint(job.checklist), tried)

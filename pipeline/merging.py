@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,21 +43,24 @@ class Merged:
 
 
 def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row], chunk_answers: Sequence[Row],
-                failures: Sequence[Row]) -> Merged:
-    """One asset from its rows: `parts` of the ledger, its chunks' answers, its failures.
+                failures: Sequence[Row], asked: Collection[str]) -> Merged:
+    """One asset from its rows: `parts` of the ledger, oldest first, its chunks' answers, its failures.
 
-    `judged` is the fingerprint of how the checklist judges.
+    `judged` is the fingerprint of how the checklist judges, `asked` are the ids of the questions that were asked.
     """
-    first = parts[0]
-    common = {name: first[name] for name in ("asset", "version", "fingerprint", "run_id")}
-    asset = {**common, **_status(parts, failures), "asked": first["asked"], "judged": judged, "tried": first["tried"],
-             **{name: first[name] for name in ("kind", "media_type", "bytes", "units", "duration_s", "repaired")},
+    newest = parts[-1]
+    described = next((part for part in reversed(parts) if part["media_type"]), newest)
+    common = {name: newest[name] for name in ("asset", "version", "fingerprint", "run_id")}
+    asset = {**common, **_status_of_rounds(parts, failures), "judged": judged,
+             "shards": [part["shard_id"] for part in parts], "repaired": any(part["repaired"] for part in parts),
+             **{name: newest[name] for name in ("bytes", "tried", "stamp")},
+             **{name: described[name] for name in ("kind", "media_type", "duration_s")},
              "finished_at": max(part["published_at"] for part in parts)}
     events: list[Row] = []
     merged: dict[str, Row] = {}
     for question in checklist:
-        own = [row for row in chunk_answers if row["question"] == question.id]
-        if not own and (asset["status"] == "quarantined" or not _applies(question, first["kind"])):
+        own = sorted((row for row in chunk_answers if row["question"] == question.id), key=_place)
+        if not own and (asset["status"] == "quarantined" or question.id not in asked):
             continue
         row = _merge_answers(question, own)
         row |= {**common, "question": question.id, "level": "asset", "answer_type": question.answer.type,
@@ -74,10 +78,18 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
     return Merged(asset, list(merged.values()), events)
 
 
-def _applies(question: Question, kind: str) -> bool:
-    if kind == "video":
-        return question.scope == "document" and question.pages is None
-    return not isinstance(question.answer, Event)
+def _status_of_rounds(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
+    """The status of what was asked together; of several such, the worst counts."""
+    asked = sorted({part["asked"] for part in parts})
+    found = [_status(own, [row for row in failures if row["shard_id"] in {part["shard_id"] for part in own}])
+             for own in ([part for part in parts if part["asked"] == text] for text in asked)]
+    if len(found) == 1:
+        return found[0]
+    statuses = sorted({each["status"] for each in found})
+    units, lost = (max(each[name] for each in found) for name in ("units", "units_failed"))
+    return {"status": statuses[0] if len(statuses) == 1 else "partial", "units": units, "units_failed": lost,
+            "reason": next((each["reason"] for each in found if each["reason"]), None),
+            "coverage": 0.0 if statuses == ["quarantined"] else 1.0 - lost / units if units else 1.0}
 
 
 def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
@@ -88,10 +100,11 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
     if parts[0]["kind"] != "video" and pages and paged:
         lost = min(lost, len(pages))  # a page seen by two chunks fails in both and is one page
     unseen = bool(failures) and lost >= units
-    reasons = list(dict.fromkeys(row["message"] for row in failures))
+    ordered = sorted(failures, key=lambda row: (row["page"] or 0, row["time_s"] or 0.0, row["phase"], row["message"]))
+    reasons = list(dict.fromkeys(row["message"] for row in ordered))
     more = f" (and {len(reasons) - 1} more in failures)" if len(reasons) > 1 else ""
     return {"status": "quarantined" if unseen else "partial" if failures else "ok",
-            "reason": reasons[0] + more if reasons else None, "units_failed": min(lost, units),
+            "reason": reasons[0] + more if reasons else None, "units": units, "units_failed": min(lost, units),
             "coverage": 0.0 if unseen else 1.0 - lost / units if units else 1.0}
 
 
@@ -121,8 +134,9 @@ def _merge_answers(question: Question, own: Sequence[Row]) -> Row:
     return {**shared, **kept, "evidence": evidence}
 
 
-def _place(row: Row) -> tuple[int, str]:
-    return row["page"] or 0, row["chunk_id"] or ""
+def _place(row: Row) -> tuple[int, list[int], str]:
+    chunk = row["chunk_id"] or ""
+    return row["page"] or 0, [int(number) for number in re.findall(r"\d+", chunk)], chunk
 
 
 def _holds(question: Question, merged: Mapping[str, Row]) -> bool:

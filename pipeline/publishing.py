@@ -14,13 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import storage
+from pipeline import storage, stores
+from pipeline.stores import StorageError
 from schemas.records import PUBLISHED, SHARD_OBJECT, TABLES, rows_to_table
 
 SHARDS = "_shards"
 
-PART_COLUMNS = ("asset", "version", "fingerprint", "asked", "part", "parts")
-"""Columns of the ledger that tell which part of which asset, asked what, a shard holds."""
+PART_COLUMNS = ("asset", "version", "fingerprint", "asked", "tried", "plan", "round", "part", "parts", "units",
+                "replaces")
+"""Columns of the ledger that tell which part of which asset, asked what in which round, a shard holds."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Published:
 
     def uri(self, output: str) -> str:
         """Where it lies below a job's output."""
-        return storage.join(output, SHARDS, self.fingerprint, f"{self.shard_id}.parquet")
+        return stores.join(output, SHARDS, self.fingerprint, f"{self.shard_id}.parquet")
 
 
 def publish(output: str, shard: Published, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
@@ -75,12 +77,25 @@ class ShardObject:
         struct = column.drop_null().combine_chunks()
         if isinstance(struct, pa.ChunkedArray):
             struct = pa.concat_arrays(struct.chunks) if struct.num_chunks else pa.array([], type=column.type)
-        return pa.Table.from_arrays(struct.flatten(), schema=TABLES[name])
+        found = dict(zip((field.name for field in struct.type), struct.flatten(), strict=True))
+        return pa.Table.from_arrays([found[field.name] if field.name in found else pa.nulls(len(struct), field.type)
+                                     for field in TABLES[name]], schema=TABLES[name])  # an older Canvass knew less
+
+
+def published_parts(output: str, shard: Published) -> list[dict[str, Any]] | None:
+    """The parts that a published shard holds (PART_COLUMNS); None where it is not published. Raises StorageError."""
+    try:
+        found: list[dict[str, Any]] = ShardObject(output, shard).table("shards").select(PART_COLUMNS).to_pylist()
+    except StorageError as error:
+        if error.category == "missing":
+            return None
+        raise
+    return found
 
 
 def list_published(output: str) -> Iterator[Published]:
     """Every published shard below an output. Raises StorageError."""
-    for item in storage.list_prefix(storage.join(output, SHARDS) + "/"):
+    for item in storage.list_prefix(stores.join(output, SHARDS) + "/"):
         fingerprint, _, name = item.uri.rpartition(f"/{SHARDS}/")[2].partition("/")
         if name.endswith(".parquet") and not name.startswith("."):
             yield Published(fingerprint, name.removesuffix(".parquet"))

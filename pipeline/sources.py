@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline import storage
-from pipeline.storage import StorageError, StoredObject
+from pipeline import storage, stores
+from pipeline.storage import StoredObject
+from pipeline.stores import StorageError
 from schemas.job import JobError
 
 HEAD_BYTES = 1024
@@ -24,6 +26,9 @@ class Kind:
 
     name: str
     media_type: str | None
+
+
+UNKNOWN = Kind("unknown", None)
 
 
 def sniff(head: bytes) -> Kind:
@@ -44,7 +49,7 @@ def sniff(head: bytes) -> Kind:
             return Kind("video", "video/mp2t")
     if b"%PDF-" in head[:HEAD_BYTES]:  # last: readers allow anything before it, and anything may quote it
         return Kind("pdf", "application/pdf")
-    return Kind("unknown", None)
+    return UNKNOWN
 
 
 def describe(head: bytes) -> str:
@@ -61,26 +66,37 @@ def describe(head: bytes) -> str:
     return "its first bytes are of no kind that Canvass reads"
 
 
-def list_inputs(inputs: Iterable[str], exclude: Iterable[str] = (), limit: int | None = None) -> list[StoredObject]:
-    """The objects that a job's inputs name, each once, ordered by address; at most `limit`.
+def list_inputs(inputs: Iterable[str], exclude: Iterable[str] = ()) -> Iterator[StoredObject]:
+    """The objects that a job's inputs name, as they are listed; one that two inputs name comes twice.
 
     An input is an object, a folder (everything below it), or a glob with `*`, `?`, `[...]` inside a name and `**`
     over folders. An exclusion is a glob over whole addresses, and leaves out all
     below it. Raises JobError where an input or its bucket does not
-    exist or cannot be listed.
+    exist or cannot be listed, and where nothing is left.
     """
     refused = [glob_pattern(part) for pattern in exclude for part in (pattern, pattern.rstrip("/") + "/**")]
-    found: dict[str, StoredObject] = {}
+    found = kept = 0
     for pattern in inputs:
-        named = {item.uri: item for item in _list_one(pattern)}
-        if not named:
+        before = found
+        for item in _list_one(pattern):
+            found += 1
+            if not any(pattern.fullmatch(item.uri) for pattern in refused):
+                kept += 1
+                yield item
+        if found == before:
             raise JobError(f"input {pattern}: nothing is there; check the path, the bucket and the pattern")
-        found = named | found
-    kept = sorted((item for item in found.values() if not any(pattern.fullmatch(item.uri) for pattern in refused)),
-                  key=lambda item: item.uri)
     if not kept:
-        raise JobError(f"all {len(found)} objects that the inputs name are excluded, or lie in the output")
-    return kept[:limit]
+        raise JobError(f"all {found} objects that the inputs name are excluded, or lie in the output")
+
+
+def local_version(path: str) -> str:
+    """The version of a local file by its content: a digest and the size. Raises StorageError."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+            return f"{digest.hexdigest()}:{file.tell()}"
+    except OSError as error:
+        raise stores.as_storage_error(path, error) from error
 
 
 def _list_one(pattern: str) -> Iterator[StoredObject]:
@@ -92,7 +108,7 @@ def _list_one(pattern: str) -> Iterator[StoredObject]:
                 if error.category == "permission" and not WILD.search(pattern):
                     raise
             else:
-                if not storage.is_local(pattern) or os.path.isfile(pattern):
+                if not stores.is_local(pattern) or os.path.isfile(pattern):
                     yield exact
                     return
         match = WILD.search(pattern)

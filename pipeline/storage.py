@@ -1,36 +1,20 @@
-"""Objects in storage: local paths, and s3://, gs:// and az:// through obstore, behind the same few functions.
-
-A URI is an absolute local path or `scheme://bucket/key`. Credentials for s3:// come the usual AWS ways (environment,
-profile, instance role), the endpoint from AWS_ENDPOINT_URL; the other stores read their own environment variables.
-"""
+"""Objects in storage: local paths, and s3://, gs:// and az:// through obstore, behind the same few functions."""
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+from pipeline.stores import StorageError, as_storage_error, bucket_of, endpoint_url, is_local, patiently, remote, split
 
 READ_BLOCK = 1 << 20
 """Bytes fetched at once from a remote object that is read by ranges."""
-
-DENIED = ("AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "403 Forbidden")
-"""What stores say where they refuse, in errors that have no type of their own for it."""
-
-
-class StorageError(Exception):
-    """A store refused or failed; `category` says how: missing, permission or storage."""
-
-    def __init__(self, category: str, message: str) -> None:
-        super().__init__(message)
-        self.category = category
-
 
 @dataclass(frozen=True)
 class StoredObject:
@@ -39,94 +23,6 @@ class StoredObject:
     uri: str
     version: str
     size: int
-
-
-def is_local(uri: str) -> bool:
-    """Whether a URI is a path on this machine."""
-    return "://" not in uri
-
-
-def join(uri: str, *names: str) -> str:
-    """A URI below another one."""
-    return "/".join([uri.rstrip("/"), *names])
-
-
-def _endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-
-
-@functools.lru_cache(maxsize=32)
-def _bucket(scheme: str, bucket: str) -> ObjectStore:
-    from obstore.store import S3Store, from_url
-
-    url = f"{scheme}://{bucket}"
-    if scheme != "s3":
-        return from_url(url)
-    import boto3
-    from obstore.auth.boto3 import Boto3CredentialProvider
-
-    session = boto3.Session()
-    options: dict[str, Any] = {"region": session.region_name or "us-east-1"}
-    endpoint = _endpoint()
-    if endpoint:
-        options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
-    if session.get_credentials() is None:
-        return S3Store(bucket, skip_signature=True, client_options={"allow_http": True}, **options)
-    provider = Boto3CredentialProvider(session)
-    return S3Store(bucket, credential_provider=provider, client_options={"allow_http": True}, **options)
-
-
-def split(uri: str) -> tuple[str, str, str]:
-    """Scheme, bucket and key of a remote URI."""
-    scheme, _, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme not in ("s3", "gs", "az"):
-        raise StorageError("missing", f"{uri}: unknown kind of storage {scheme!r}: use a path, s3, gs or az")
-    return scheme, bucket, key
-
-
-def remote(uri: str) -> tuple[ObjectStore, str]:
-    """The store and the key of a remote object. Raises StorageError for a scheme that nobody serves."""
-    scheme, bucket, key = split(uri)
-    if not key:
-        raise StorageError("missing", f"{uri}: names a bucket, not an object")
-    try:
-        return _bucket(scheme, bucket), key
-    except Exception as error:  # the store's constructor raises its own and the SDK's exceptions
-        raise StorageError("permission", f"{uri}: storage cannot be set up: {error}") from error
-
-
-def delta_options(uri: str) -> dict[str, str]:
-    """Storage options with which `deltalake` reaches the same store that this module reaches."""
-    if not uri.startswith("s3://"):
-        return {}
-    import boto3
-
-    session = boto3.Session()
-    options = {"AWS_REGION": session.region_name or "us-east-1", "AWS_ALLOW_HTTP": "true",
-               "aws_conditional_put": "etag"}
-    endpoint = _endpoint()
-    if endpoint:
-        options["AWS_ENDPOINT_URL"] = endpoint
-    credentials = session.get_credentials()
-    if credentials is not None:
-        frozen = credentials.get_frozen_credentials()
-        options |= {"AWS_ACCESS_KEY_ID": frozen.access_key or "", "AWS_SECRET_ACCESS_KEY": frozen.secret_key or ""}
-        if frozen.token:
-            options["AWS_SESSION_TOKEN"] = frozen.token
-    return options
-
-
-def _storage_error(uri: str, error: Exception) -> StorageError:
-    from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
-
-    text = str(error).partition("\n\nDebug source")[0]
-    if isinstance(error, (FileNotFoundError, NotFoundError)) or "NoSuchBucket" in text:
-        return StorageError("missing", f"{uri}: does not exist")
-    denied = (PermissionError, PermissionDeniedError, UnauthenticatedError)
-    if isinstance(error, denied) or any(mark in text for mark in DENIED):
-        return StorageError("permission", f"{uri}: access denied: {text}")
-    return StorageError("storage", f"{uri}: {text}")
 
 
 def list_prefix(uri: str) -> Iterator[StoredObject]:
@@ -141,13 +37,13 @@ def list_prefix(uri: str) -> Iterator[StoredObject]:
     except StorageError:
         raise
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
 
 
 def _list_folder(uri: str) -> Iterator[StoredObject]:
     def refuse(error: OSError) -> None:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-            raise _storage_error(uri, error) from error
+            raise as_storage_error(uri, error) from error
 
     walked: set[str] = set()
     for folder, folders, names in os.walk(uri, onerror=refuse, followlinks=True):
@@ -176,9 +72,10 @@ def _list_s3(bucket: str, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
     session = boto3.Session()
     config = Config(signature_version=None if session.get_credentials() else UNSIGNED,
-                    s3={"addressing_style": "path" if _endpoint() else "auto"})
+                    retries={"mode": "standard", "max_attempts": 10},
+                    s3={"addressing_style": "path" if endpoint_url() else "auto"})
     region = session.region_name or "us-east-1"
-    client = session.client("s3", region_name=region, endpoint_url=_endpoint(), config=config)
+    client = session.client("s3", region_name=region, endpoint_url=endpoint_url(), config=config)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", ()):
             if not item["Key"].endswith("/"):
@@ -189,7 +86,7 @@ def _list_store(scheme: str, bucket: str, prefix: str) -> Iterator[tuple[str, An
     import obstore
 
     folder_key = prefix.rsplit("/", 1)[0] + "/" if "/" in prefix else ""
-    for page in obstore.list(_bucket(scheme, bucket), prefix=folder_key or None):
+    for page in obstore.list(bucket_of(scheme, bucket), prefix=folder_key or None):
         yield from ((meta["path"], meta) for meta in page if meta["path"].startswith(prefix))
 
 
@@ -198,6 +95,7 @@ def _stored(uri: str, meta: Any) -> StoredObject:
     return StoredObject(uri, f"{tag}:{meta['size']}", meta["size"])
 
 
+@patiently
 def stat(uri: str) -> StoredObject:
     """One object by its address. Raises StorageError where it is missing or hidden."""
     try:
@@ -211,9 +109,10 @@ def stat(uri: str) -> StoredObject:
     except StorageError:
         raise
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
 
 
+@patiently
 def read_head(uri: str, count: int) -> bytes:
     """The first `count` bytes, or fewer where the object is smaller. Raises StorageError."""
     try:
@@ -222,9 +121,10 @@ def read_head(uri: str, count: int) -> bytes:
     except StorageError:
         raise
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
 
 
+@patiently
 def open_ranges(uri: str, block: int = READ_BLOCK) -> IO[bytes]:
     """A seekable reader that fetches a remote object in blocks, never whole. Raises StorageError."""
     try:
@@ -239,16 +139,21 @@ def open_ranges(uri: str, block: int = READ_BLOCK) -> IO[bytes]:
         store, key = remote(uri)
         size = obstore.head(store, key)["size"]
 
+        @patiently
         def fetch(start: int, end: int) -> bytes:
-            return bytes(obstore.get_range(store, key, start=start, end=end))
+            try:
+                return bytes(obstore.get_range(store, key, start=start, end=end))
+            except Exception as error:
+                raise as_storage_error(uri, error) from error
 
         return cast("IO[bytes]", RangeReader(fetch, size, block))
     except StorageError:
         raise
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
 
 
+@patiently
 def download(uri: str, target: Path) -> None:
     """Copy an object to a local file, streaming. Raises StorageError."""
     import obstore
@@ -259,9 +164,10 @@ def download(uri: str, target: Path) -> None:
             for piece in obstore.get(store, key).stream():
                 file.write(piece)
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
 
 
+@patiently
 def read(uri: str) -> bytes:
     """A whole small object. Raises StorageError."""
     try:
@@ -274,13 +180,65 @@ def read(uri: str) -> bytes:
     except StorageError:
         raise
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
 
 
+@patiently
+def read_tagged(uri: str) -> tuple[bytes, str]:
+    """A whole small object, and the tag that `replace` takes. Raises StorageError."""
+    try:
+        if is_local(uri):
+            data = Path(uri).read_bytes()
+            return data, hashlib.sha256(data).hexdigest()
+        import obstore
+
+        store, key = remote(uri)
+        found = obstore.get(store, key)
+        tag = found.meta["e_tag"]
+        return bytes(found.bytes()), tag or ""
+    except StorageError:
+        raise
+    except Exception as error:
+        raise as_storage_error(uri, error) from error
+
+
+@patiently
+def replace(uri: str, data: bytes, tag: str) -> str | None:
+    """Write over an object that still has this tag; its new tag, or None where it has changed. Raises StorageError.
+
+    A conditional PUT (`If-Match`); on a disk a rename, which two writers at the very same moment may both get through.
+    """
+    try:
+        if is_local(uri):
+            if read_tagged(uri)[1] != tag:
+                return None
+            handle, temporary = tempfile.mkstemp(dir=Path(uri).parent, prefix=".", suffix=".tmp")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, uri)
+            return hashlib.sha256(data).hexdigest()
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        store, key = remote(uri)
+        with suppress(AlreadyExistsError, PreconditionError):
+            obstore.put(store, key, data, mode={"e_tag": tag})
+        found, now = read_tagged(uri)
+        return now if found == data else None  # what was written may be ours though its reply was lost
+    except StorageError:
+        raise
+    except Exception as error:
+        raise as_storage_error(uri, error) from error
+
+
+@patiently
 def put_if_absent(uri: str, data: bytes) -> bool:
-    """Write an object that does not exist yet, atomically; False where somebody else already had. Raises StorageError.
+    """Write an object that does not exist yet, atomically; False where somebody already had. Raises StorageError.
 
-    Remote stores get a conditional PUT (`If-None-Match: *`); a disk gets a temporary file, fsync and `link`.
+    Remote stores get a conditional PUT (`If-None-Match: *`); a disk gets a temporary file, fsync and `link`. False may
+    also be said of a write of one's own whose reply was lost.
     """
     try:
         if is_local(uri):
@@ -297,7 +255,25 @@ def put_if_absent(uri: str, data: bytes) -> bool:
     except StorageError:
         raise
     except Exception as error:
-        raise _storage_error(uri, error) from error
+        raise as_storage_error(uri, error) from error
+
+
+@patiently
+def delete(uri: str) -> None:
+    """Remove an object, if it is there. Raises StorageError."""
+    try:
+        if is_local(uri):
+            Path(uri).unlink(missing_ok=True)
+            return
+        import obstore
+
+        store, key = remote(uri)
+        obstore.delete(store, key)
+    except StorageError:
+        raise
+    except Exception as error:
+        if (found := as_storage_error(uri, error)).category != "missing":
+            raise found from error
 
 
 def _link_if_absent(path: Path, data: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import bad_inputs
 import pytest
+from command_line import canvass, query
 
 from pipeline.publishing import list_published
 
@@ -24,11 +24,6 @@ checklist:
   - {id: due, ask: 'When is it due?', answer: date, look_for: [Due date], expect: 2026-05-03}
   - {id: kind, ask: 'What is it?', answer: [letter, invoice]}
 """
-
-
-def canvass(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "jobs.cli", *arguments], cwd=folder, capture_output=True, text=True,
-                          timeout=180, check=False)
 
 
 def job(folder: Path, text: str = JOB) -> Path:
@@ -46,12 +41,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
     bad_inputs.text_image(folder / "in" / "scan.png", ["Due date: 3 May 2026"], (700, 280))
     bad_inputs.wrong_content(folder / "in" / "page.pdf")
     return folder, canvass(folder, "run", "job.yaml")
-
-
-def query(folder: Path, sql: str) -> list[dict[str, object]]:
-    ended = canvass(folder, "sql", "job.yaml", sql, "--json")
-    assert ended.returncode == 0, ended.stderr
-    return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
 def test_a_run_with_a_quarantined_object_answers_the_rest_and_ends_with_status_1(
@@ -78,7 +67,7 @@ def test_a_second_run_asks_nothing_and_status_says_so(
     assert query(folder, "select count(*) as n from requests") == [{"n": 4}]
     status = canvass(folder, "status", "job.yaml")
     assert status.returncode == 0
-    assert "Inputs:  3 done, 0 new, changed or not finished" in status.stdout
+    assert "Inputs:  3 done, 0 left" in status.stdout
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import bad_inputs
+import numpy as np
 import pytest
 from pipelines import Runner
 
@@ -70,3 +72,25 @@ def test_query_results_are_printed_to_the_letter(output: str, capsys: pytest.Cap
     assert "[draft] contract [/b] x" in capsys.readouterr().out
     print_query(output, "select finished_at from assets limit 1", True)
     assert json.loads(capsys.readouterr().out)["finished_at"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("query", ["", "  ", "-- nothing"])
+def test_a_query_that_asks_nothing_is_refused(output: str, query: str) -> None:
+    with pytest.raises(JobError, match="sql: the query is empty"):
+        print_query(output, query, as_json=False)
+
+
+def test_a_line_that_stays_on_screen_over_frames_and_windows_is_one_row_of_screen_texts(
+        run: Runner, tmp_path: Path) -> None:
+    def shown(seconds: float) -> Any:
+        lines = ["Gate 4 closed" if 20 <= seconds < 30 else "Gate 4 open", f"Car {int(seconds) // 10}"]
+        return np.asarray(bad_inputs._picture(lines, (640, 360), 48))
+
+    (tmp_path / "in").mkdir()
+    bad_inputs.video(tmp_path / "in" / "gate.mp4", 40, 5, (640, 360), draw=shown)
+    run(tmp_path)
+    rows = connect(str(tmp_path / "out")).sql("select text, first_s, last_s, frames > 1 from screen_texts").fetchall()
+    assert sorted(rows, key=lambda row: (row[1], row[0])) == [
+        ("Car 0", 0, 10, False), ("Gate 4 open", 0, 20, True), ("Car 1", 10, 20, True),
+        ("Car 2", 20, 30, False), ("Gate 4 closed", 20, 30, False), ("Car 3", 30, 40, True),
+        ("Gate 4 open", 30, 40, True)]

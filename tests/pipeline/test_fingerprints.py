@@ -56,24 +56,48 @@ def test_a_schema_counts_by_its_content_and_not_by_its_place(tmp_path: Path) -> 
     assert fingerprint("a.json", {"type": "object", "title": "B"}) != first
 
 
-@pytest.mark.parametrize(("entries", "engine", "asked"), [
-    ({"instructions": "Be brief."}, True, False), ({"page_text": "none"}, True, False),
-    ({"transcribe": True}, False, True), ({"frames": {"every": 2}}, False, True), ({"context": 4096}, False, True),
-    ({"checklist": [{"id": "q", "ask": "Paid?", "answer": "yes/no"}]}, False, True),
-    ({"name": "b"}, False, False), ({"inputs": ["elsewhere"]}, False, False), ({"output": "x"}, False, False),
-    ({"limit": 3}, False, False), ({"exclude": ["x"]}, False, False), ({"passwords": ["x"]}, False, False),
-    ({"limits": {"seconds": 5}}, False, False), ({"engine": {"workers": 7}}, False, False),
+@pytest.mark.parametrize(("entries", "engine", "documents", "videos"), [
+    ({"instructions": "Be brief."}, True, False, False), ({"page_text": "none"}, True, False, False),
+    ({"context": 4096}, True, False, False), ({"transcribe": True}, False, True, True),
+    ({"frames": {"every": 2}}, False, False, True),
+    ({"checklist": [{"id": "q", "ask": "Paid?", "answer": "yes/no"}]}, False, True, True),
+    ({"checklist": [{"id": "q", "ask": "Signed?", "answer": "yes/no"}, {"id": "e", "ask": "?", "answer": "event"}]},
+     False, False, True),
+    ({"checklist": [{"id": "q", "ask": "Signed?", "answer": "yes/no"},
+                    {"id": "p", "ask": "?", "answer": "text", "scope": "page"}]}, False, True, False),
+    ({"name": "b"}, False, False, False), ({"inputs": ["elsewhere"]}, False, False, False),
+    ({"output": "x"}, False, False, False), ({"limit": 3}, False, False, False),
+    ({"exclude": ["x"]}, False, False, False), ({"passwords": ["x"]}, False, False, False),
+    ({"limits": {"seconds": 5}}, False, False, False), ({"engine": {"workers": 7}}, False, False, False),
 ])
-def test_what_of_a_job_names_its_results(entries: dict[str, Any], engine: bool, asked: bool) -> None:
+def test_what_of_a_job_names_its_results(entries: dict[str, Any], engine: bool, documents: bool, videos: bool) -> None:
     before, after = of_job(job(), CHOICE), of_job(job(**entries), CHOICE)
-    assert (before.engine != after.engine, before.asked != after.asked) == (engine, asked)
+    assert (before.engine != after.engine, before.documents != after.documents, before.videos != after.videos) == (
+        engine, documents, videos)
+    assert (before.settings != after.settings) == engine
 
 
 @pytest.mark.parametrize("other", [
-    replace(CHOICE, name="other"), replace(CHOICE, identity={**CHOICE.identity, "rules": -1}),
+    replace(CHOICE, edition={**CHOICE.edition, "rules": -1}),
     replace(CHOICE, limits=replace(CHOICE.limits, budgets=(70,))),
     replace(CHOICE, limits=replace(CHOICE.limits, pixels_per_em=1.0)),
 ])
-def test_another_engine_has_another_fingerprint(other: EngineChoice) -> None:
-    assert of_job(job(), other).engine != of_job(job(), CHOICE).engine
-    assert of_job(job(), other).questions == of_job(job(), CHOICE).questions
+def test_another_edition_of_the_same_engine_has_another_fingerprint_of_the_same_settings(other: EngineChoice) -> None:
+    before, after = of_job(job(), CHOICE), of_job(job(), other)
+    assert before.engine != after.engine
+    assert (before.settings, before.questions) == (after.settings, after.questions)
+
+
+@pytest.mark.parametrize("other", [replace(CHOICE, name="other"), replace(CHOICE, identity={"model": "another"})])
+def test_another_engine_has_other_settings(other: EngineChoice) -> None:
+    before, after = of_job(job(), CHOICE), of_job(job(), other)
+    assert before.settings != after.settings
+    assert before.engine != after.engine
+
+
+def test_the_items_of_a_question_differ_between_documents_and_videos_by_the_sampling_rate_alone() -> None:
+    names = of_job(job(transcribe=True), CHOICE)
+    assert dict(names.documents) == {names.questions["q"]: "q", "transcribe": None}
+    assert set(names.videos.values()) == {"q", None}
+    assert names.items("image") == names.items("unknown") == names.documents
+    assert names.items("video") == names.videos

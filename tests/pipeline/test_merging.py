@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.merging import CLEAR_LEAD, MAX_EVIDENCE, VERDICT_LINE, Merged, judge, merge_asset
-from schemas.checklist import Question
+from schemas.checklist import Question, applies
 from schemas.records import rows_to_table
 
 Row = dict[str, Any]
@@ -27,7 +27,8 @@ def ask(name: str = "q", answer: Any = "text", **entries: Any) -> Question:
 def part(number: int = 0, count: int = 1, **entries: Any) -> Row:
     return {**COMMON, "shard_id": f"s{number}", "part": number, "parts": count, "kind": "pdf", "bytes": 10, "units": 4,
             "media_type": "application/pdf", "units_failed": 0, "duration_s": None, "repaired": False,
-            "published_at": MOMENT + datetime.timedelta(seconds=number), "asked": "all", "tried": "t", **entries}
+            "published_at": MOMENT + datetime.timedelta(seconds=number), "asked": "all", "tried": "t", "stamp": "s",
+            "round": 1, **entries}
 
 
 def quote(page: int, score: float | None = None) -> Row:
@@ -43,14 +44,16 @@ def answer(value: str | None, confidence: float | None = 0.9, name: str = "q", *
 
 
 def failure(message: str = "damaged", page: int | None = None, phase: str = "render") -> Row:
-    return {"page": page, "phase": phase, "message": message}
+    return {"page": page, "time_s": None, "phase": phase, "message": message, "shard_id": "s0"}
 
 
 def merge(checklist: list[Question], rows: list[Row], failures: list[Row] | None = None,
           parts: list[Row] | None = None) -> Merged:
     """Merge, and hold what comes of it against the schemas of the tables."""
-    merged = merge_asset(checklist, "now", parts or [part()], rows, failures or [])
-    rows_to_table("assets", [merged.asset]).validate(full=True)
+    parts = parts or [part()]
+    asked = {question.id for question in checklist if applies(question, parts[0]["kind"])}
+    merged = merge_asset(checklist, "now", parts, rows, failures or [], asked)
+    rows_to_table("assets", [{**merged.asset, "asked": "all", "missing_since": None, "rounds": 1}]).validate(full=True)
     rows_to_table("answers", merged.answers).validate(full=True)
     rows_to_table("events", merged.events).validate(full=True)
     return merged

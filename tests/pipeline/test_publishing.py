@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from s3_server import S3Server
 
-from pipeline import storage
+from pipeline import storage, stores
 from pipeline.publishing import Published, ShardObject, encode, list_published, publish
-from pipeline.storage import StorageError
-from schemas.records import PUBLISHED, SHARD_OBJECT, TABLES
+from pipeline.stores import StorageError
+from schemas.records import PUBLISHED, SCHEMA_VERSION, SHARD_OBJECT, TABLES
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 EMPTY: Rows = {name: [] for name in PUBLISHED}
@@ -58,7 +58,7 @@ def publish_one(output: str, rows: Rows, shard_id: str = "s", fingerprint: str =
 
 def row_of(shard_id: str, message: str) -> dict[str, Any]:
     return {"asset": "a", "version": "v", "page": 1, "time_s": None, "phase": "ask", "category": "timeout",
-            "retryable": True, "message": message, "fingerprint": "f", "run_id": "r",
+            "retryable": True, "message": message, "attempts": 1, "fingerprint": "f", "run_id": "r",
             "shard_id": shard_id}
 
 
@@ -99,7 +99,7 @@ def test_a_shard_without_rows_is_published_too(tmp_path: Path) -> None:
 def test_the_object_is_one_parquet_file_with_a_row_group_a_table_and_the_schema_version() -> None:
     file = pq.ParquetFile(io.BytesIO(encode({**EMPTY, "failures": [row_of("s", "m")] * 3})))
     assert file.schema_arrow.equals(SHARD_OBJECT, check_metadata=False)
-    assert file.schema_arrow.metadata[b"canvass.schema_version"] == b"1"
+    assert file.schema_arrow.metadata[b"canvass.schema_version"] == str(SCHEMA_VERSION).encode()
     assert (file.num_row_groups, file.metadata.num_rows) == (1, 3)
 
 
@@ -131,7 +131,7 @@ def test_published_shards_are_listed_by_fingerprint_and_id_and_nothing_else_is(o
     for shard in shards:
         publish(output, shard, EMPTY)
     for stray in (".f/.abc.tmp", "f/readme.txt", "f/.hidden.parquet"):
-        storage.put_if_absent(storage.join(output, "_shards", *stray.split("/")), b"x")
+        storage.put_if_absent(stores.join(output, "_shards", *stray.split("/")), b"x")
     assert set(list_published(output)) == shards
     assert len(list(list_published(output))) == 3
 

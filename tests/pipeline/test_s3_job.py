@@ -36,6 +36,7 @@ def test_objects_in_a_bucket_are_answered_into_tables_in_a_bucket(s3: S3Server, 
             if row["level"] == "asset" and row["status"] == "answered"] == [
         ("2026-05-03", f"s3://{bucket}/docs/scän.png")]
 
+    upload(s3, bucket, tmp_path)  # the same bytes, at another time
     again = run(tmp_path, **settings)
     assert {name: len(rows) for name, rows in again.items()} == {name: len(rows) for name, rows in tables.items()}
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from bad_inputs import odd_names
+from boto3.s3.transfer import TransferConfig
 from s3_server import S3Server
 
-from pipeline import storage
-from pipeline.storage import StorageError, StoredObject
+from pipeline import storage, stores
+from pipeline.storage import StoredObject
+from pipeline.stores import StorageError
 
 WRITERS = 16
 BODY = bytes(range(256)) * 5000
@@ -40,7 +42,7 @@ def names(uri: str) -> list[str]:
 
 
 def test_what_was_put_is_listed_and_read_back(place: str) -> None:
-    uri = storage.join(place, "a", "b.bin")
+    uri = stores.join(place, "a", "b.bin")
     assert storage.put_if_absent(uri, BODY) is True
     listed = list(storage.list_prefix(place + "/"))
     assert [(item.uri, item.size) for item in listed] == [(uri, len(BODY))]
@@ -55,14 +57,14 @@ def test_what_was_put_is_listed_and_read_back(place: str) -> None:
 
 
 def test_an_empty_object_is_an_object(place: str) -> None:
-    uri = storage.join(place, "empty")
+    uri = stores.join(place, "empty")
     assert storage.put_if_absent(uri, b"") is True
     assert storage.put_if_absent(uri, b"more") is False
     assert (storage.read(uri), storage.read_head(uri, 10), storage.stat(uri).size) == (b"", b"", 0)
 
 
 def test_one_of_many_writers_wins_and_his_bytes_stay(place: str) -> None:
-    uri = storage.join(place, "shards", "one.parquet")
+    uri = stores.join(place, "shards", "one.parquet")
     start = threading.Barrier(WRITERS)
 
     def write(number: int) -> bool:
@@ -77,10 +79,10 @@ def test_one_of_many_writers_wins_and_his_bytes_stay(place: str) -> None:
 
 
 def test_version_changes_with_the_content(place: str, tmp_path: Path) -> None:
-    uris = [storage.join(place, name) for name in ("a", "b")]
+    uris = [stores.join(place, name) for name in ("a", "b")]
     for uri, body in zip(uris, (b"first", b"other"), strict=True):
         storage.put_if_absent(uri, body)
-    if storage.is_local(place):
+    if stores.is_local(place):
         os.utime(uris[1], ns=(0, 1))
     first, other = (storage.stat(uri) for uri in uris)
     assert first.size == other.size
@@ -89,28 +91,28 @@ def test_version_changes_with_the_content(place: str, tmp_path: Path) -> None:
 
 
 def test_missing_objects_are_missing(place: str) -> None:
-    storage.put_if_absent(storage.join(place, "there"), b"x")
-    uri = storage.join(place, "not", "there")
+    storage.put_if_absent(stores.join(place, "there"), b"x")
+    uri = stores.join(place, "not", "there")
     for call in (storage.stat, storage.read, storage.open_ranges, lambda uri: storage.read_head(uri, 10)):
         assert category(lambda call=call: call(uri)) == "missing"  # type: ignore[misc]
     assert names(uri + "/") == []
 
 
 def test_a_listing_below_a_folder_leaves_its_neighbours_out(place: str) -> None:
-    uris = [storage.join(place, name) for name in ("in/a", "in/sub/deep/b", "inside", "in2/c", "other/in/d")]
+    uris = [stores.join(place, name) for name in ("in/a", "in/sub/deep/b", "inside", "in2/c", "other/in/d")]
     for uri in uris:
         storage.put_if_absent(uri, b"x")
-    assert names(storage.join(place, "in") + "/") == uris[:2]
+    assert names(stores.join(place, "in") + "/") == uris[:2]
     assert names(place + "/") == sorted(uris)
 
 
 def test_a_listing_of_odd_names_is_complete_and_each_can_be_read(place: str) -> None:
-    remote = not storage.is_local(place)
+    remote = not stores.is_local(place)
     written = [name for name in odd_names() if not (remote and ("\n" in name or "\\" in name))]
-    uris = [storage.join(place, "in", name) for name in written]
+    uris = [stores.join(place, "in", name) for name in written]
     for uri in uris:
         assert storage.put_if_absent(uri, uri.encode()) is True
-    listed = {item.uri: item for item in storage.list_prefix(storage.join(place, "in") + "/")}
+    listed = {item.uri: item for item in storage.list_prefix(stores.join(place, "in") + "/")}
     assert sorted(listed) == sorted(uris)
     for uri in uris:
         assert storage.read(uri) == uri.encode()
@@ -124,6 +126,22 @@ def test_more_keys_than_one_page_of_a_listing_holds(s3: S3Server) -> None:
         list(pool.map(lambda key: s3.client.put_object(Bucket=bucket, Key=key, Body=b"x"), keys))
     assert names(f"s3://{bucket}/many/") == [f"s3://{bucket}/{key}" for key in keys]
     assert names(f"s3://{bucket}/many/10") == [f"s3://{bucket}/{key}" for key in keys if key.startswith("many/10")]
+
+
+def test_an_object_uploaded_in_parts_is_read_by_ranges_and_whole(s3: S3Server, tmp_path: Path) -> None:
+    bucket, body = s3.fresh_bucket(), os.urandom(12 << 20)
+    (tmp_path / "large").write_bytes(body)
+    parts = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+    s3.client.upload_file(str(tmp_path / "large"), bucket, "large", Config=parts)
+    uri = f"s3://{bucket}/large"
+    found = storage.stat(uri)
+    assert (found.size, found.version.partition("-")[2]) == (len(body), f"3:{len(body)}")
+    assert [item.version for item in storage.list_prefix(f"s3://{bucket}/")] == [found.version]
+    with storage.open_ranges(uri) as file:
+        file.seek((5 << 20) - 100)
+        assert file.read(200) == body[(5 << 20) - 100 : (5 << 20) + 100]
+    storage.download(uri, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == body
 
 
 def test_a_key_that_cannot_be_read_hides_no_other_and_fails_alone(s3: S3Server) -> None:
@@ -231,4 +249,4 @@ def test_names_that_are_not_utf8_are_listed_apart(tmp_path: Path) -> None:
     ("s3://b/p/", ("a",), "s3://b/p/a"),
 ])
 def test_join(uri: str, names_below: tuple[str, ...], joined: str) -> None:
-    assert storage.join(uri, *names_below) == joined
+    assert stores.join(uri, *names_below) == joined

@@ -1,164 +1,106 @@
-"""Folds: every published row reaches its table once, whatever is replayed, cut short or changed."""
+"""Tables: rows of some assets are found in the files that may hold them, however many there are."""
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import CommitProperties, write_deltalake
 
-from pipeline import storage, tables
-from pipeline.publishing import Published, publish
-from pipeline.tables import ORDER, Folder, dataset, open_table
-from schemas.records import PUBLISHED
+from pipeline.stores import StorageError
+from pipeline.tables import Staged, append, create_table, dataset, distinct, open_table, rows_of
+from schemas.records import TABLES, rows_to_table
 
-MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
-
-
-def shard(name: str, assets: dict[str, tuple[int, int]], version: str = "v1", text: str = "x") -> dict[str, Any]:
-    """The rows of a shard: for each asset (part, parts) one transcript and one row of the ledger."""
-    rows: dict[str, Any] = {table: [] for table in PUBLISHED}
-    for asset, (part, parts) in assets.items():
-        common = {"asset": asset, "version": version, "fingerprint": "f", "run_id": "r", "shard_id": name}
-        rows["transcripts"].append({**common, "page": part + 1, "text": text, "markdown": text, "source": "ocr",
-                                    "budget": 280, "engine": "embedded", "blocks": [], "words": []})
-        rows["shards"].append({**common, "part": part, "parts": parts, "kind": "pdf", "media_type": "application/pdf",
-                               "bytes": 9, "units": parts, "units_failed": 0, "repaired": False,
-                               "published_at": MOMENT, "asked": "a", "tried": "t"})
-    return rows
+RUN = {"job": "j", "status": "finished", "started_at": 0, "finished_at": 0, "fingerprint": "f", "questions": "{}",
+       "versions": "{}", "assets": 1, "shards": 1, "failures": 0}
 
 
-def fold(output: str) -> int:
-    folder = Folder(output, ())
-    folder.add_published()
-    return folder.fold()
+def event(asset: str, start: float = 0.0) -> dict[str, Any]:
+    return {"asset": asset, "version": "v", "question": "q", "start_s": start, "end_s": start + 1, "engine": "e",
+            "fingerprint": "f", "run_id": "r"}
 
 
-def read(output: str, name: str, *columns: str) -> list[tuple[Any, ...]]:
-    found = dataset(output, name).to_table(columns=list(columns)).to_pylist()
-    return sorted(tuple(row.values()) for row in found)
+def write(output: str, *rows: dict[str, Any], replaced: tuple[str, ...] = ()) -> Staged:
+    table = create_table(output, "events")
+    staged = Staged(output, "events")
+    staged.write(rows_to_table("events", list(rows)).to_batches())
+    staged.close()
+    staged.commit(table, CommitProperties(), replaced)
+    return staged
 
 
-def test_shards_of_whole_assets_are_folded_once(tmp_path: Path) -> None:
+def found(output: str, *assets: str) -> list[tuple[str, float]]:
+    table = open_table(output, "events")
+    assert table is not None
+    return sorted((row["asset"], row["start_s"]) for batch in rows_of(output, "events", table, assets)
+                  for row in batch.to_pylist())
+
+
+def test_rows_of_assets_come_from_every_file_that_has_them(tmp_path: Path) -> None:
     output = str(tmp_path)
-    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1), "/b's": (0, 1)}))
-    assert fold(output) == 2
-    assert fold(output) == 0
-    assert read(output, "transcripts", "asset", "page") == [("/a", 1), ("/b's", 1)]
-    assert read(output, "assets", "asset", "status", "units") == [("/a", "ok", 1), ("/b's", "ok", 1)]
-    assert read(output, "shards", "shard_id", "asset") == [("s1", "/a"), ("s1", "/b's")]
+    write(output, event("/a"), event("/c"))
+    write(output, event("/b"), event("/c", 5.0))
+    assert found(output, "/c", "/b", "/none") == [("/b", 0.0), ("/c", 0.0), ("/c", 5.0)]
+    assert found(output) == []
+    assert distinct(output, "events", "asset") == {"/a", "/b", "/c"}
 
 
-def test_an_asset_is_folded_only_with_its_last_part(tmp_path: Path) -> None:
+def test_a_table_of_an_older_version_gets_its_new_columns_and_is_written_on(tmp_path: Path) -> None:
+    output, old = str(tmp_path), TABLES["events"]
+    for name in ("confidence_source", "evidence"):
+        old = old.remove(old.get_field_index(name))
+    write_deltalake(str(tmp_path / "events"), pa.Table.from_pylist([event("/a"), event("/b")], old))
+    write(output, event("/c", 3.0) | {"confidence_source": "ocr"})
+    write(output, event("/a", 5.0) | {"confidence_source": "rule"}, replaced=("/a",))
+    rows = dataset(output, "events").to_table().to_pylist()
+    assert sorted((row["asset"], row["start_s"], row["confidence_source"]) for row in rows) == [
+        ("/a", 5.0, "rule"), ("/b", 0.0, None), ("/c", 3.0, "ocr")]
+
+
+def test_files_that_cannot_hold_an_asset_are_not_opened(tmp_path: Path) -> None:
     output = str(tmp_path)
-    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 2)}))
-    folder = Folder(output, ())
-    folder.add_published()
-    assert (folder.fold(), folder.waiting) == (0, {"s1"})
-    assert read(output, "transcripts", "page") == []
-    publish(output, Published("f", "s2"), shard("s2", {"/a": (1, 2)}))
-    assert fold(output) == 1
-    assert read(output, "transcripts", "page") == [(1,), (2,)]
-    assert read(output, "assets", "asset", "units") == [("/a", 2)]
+    write(output, event("/a"), event("/c"))
+    write(output, event("/x"))
+    for path in (tmp_path / "events").glob("*.parquet"):
+        if b"/x" in path.read_bytes():
+            path.write_bytes(b"no longer Parquet")
+    assert found(output, "/a", "/d", "/z") == [("/a", 0.0)]
 
 
-@pytest.mark.parametrize("reached", range(len(ORDER) + 1))
-def test_a_fold_that_was_cut_short_after_any_table_is_finished_by_the_next_run(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: int) -> None:
+def test_long_addresses_are_found_after_a_compaction_which_cuts_the_bounds_of_its_files(tmp_path: Path) -> None:
+    output, long = str(tmp_path), "/" + "long" * 200
+    write(output, event(long + "a"))
+    write(output, event(long + "z"))
+    table = open_table(output, "events")
+    assert table is not None
+    assert table.optimize.compact()["numFilesRemoved"] == 2
+    assert found(output, long + "a", long + "z") == [(long + "a", 0.0), (long + "z", 0.0)]
+
+
+def test_replaced_rows_give_way_in_the_commit_that_brings_the_new_ones(tmp_path: Path) -> None:
     output = str(tmp_path)
-    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1)}, text="old"))
-    fold(output)
-    publish(output, Published("f", "s2"), shard("s2", {"/a": (0, 1)}, "v2", text="new"))
-    begun = 0
-    real = tables.CommitProperties
-
-    def dies(**options: Any) -> Any:
-        nonlocal begun
-        begun += 1
-        if begun > reached:
-            raise KeyboardInterrupt
-        return real(**options)
-
-    monkeypatch.setattr(tables, "CommitProperties", dies)
-    if reached < len(ORDER):
-        with pytest.raises(KeyboardInterrupt):
-            fold(output)
-    else:
-        fold(output)
-    monkeypatch.setattr(tables, "CommitProperties", real)
-    assert fold(output) == 0
-    assert read(output, "transcripts", "asset", "version", "text") == [("/a", "v2", "new")]
-    assert read(output, "assets", "asset", "version") == [("/a", "v2")]
-    assert read(output, "shards", "shard_id", "version") == [("s1", "v1"), ("s2", "v2")]
+    write(output, event("/a"), event("/it's"))
+    write(output, event("/it's", 7.0), replaced=("/it's",))
+    assert found(output, "/a", "/it's") == [("/a", 0.0), ("/it's", 7.0)]
 
 
-def test_every_table_knows_the_last_fold(tmp_path: Path) -> None:
+def test_a_file_that_was_removed_before_its_commit_is_not_committed(tmp_path: Path) -> None:
     output = str(tmp_path)
-    for number in (1, 2):
-        publish(output, Published("f", f"s{number}"), shard(f"s{number}", {f"/{number}": (0, 1)}))
-        fold(output)
-    reached = [table.transaction_version(tables.TRANSACTION) for name in ORDER if (table := open_table(output, name))]
-    assert reached == [2] * len(ORDER)
+    table = create_table(output, "events")
+    staged = Staged(output, "events")
+    staged.write(rows_to_table("events", [event("/a")]).to_batches())
+    staged.close()
+    for path in (tmp_path / "events").glob("*.parquet"):
+        path.unlink()
+    with pytest.raises(StorageError, match="was removed before it was committed; run again"):
+        staged.commit(table, CommitProperties(), ())
+    assert found(output, "/a") == []
 
 
-def test_two_folders_at_once_are_told_apart(tmp_path: Path) -> None:
+def test_what_is_appended_once_is_there_once(tmp_path: Path) -> None:
     output = str(tmp_path)
-    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1)}))
-    first, second = Folder(output, ()), Folder(output, ())
-    first.add_published()
-    second.add_published()
-    assert first.fold() == 1
-    with pytest.raises(storage.StorageError, match="another run is folding"):
-        second.fold()
-    assert read(output, "transcripts", "asset") == [("/a",)]
-
-
-def test_an_output_of_another_schema_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / tables.MARKER).write_text('{"schema_version": 99}')
-    with pytest.raises(storage.StorageError, match="schema version 99"):
-        Folder(str(tmp_path), ())
-
-
-def test_a_fold_cut_by_ctrl_c_is_finished_from_storage_and_doubles_nothing(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = str(tmp_path)
-    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1)}))
-    folder = Folder(output, ())
-    folder.add_published()
-    with monkeypatch.context() as patch:
-        patch.setattr(tables, "Transaction", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            folder.fold()
-    again = Folder(output, ())
-    again.add_published()
-    assert again.fold() == 0
-    assert read(output, "transcripts", "asset", "page") == [("/a", 1)]
-
-
-def test_an_asset_in_two_unfolded_shards_has_its_rows_once(tmp_path: Path) -> None:
-    output = str(tmp_path)
-    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1), "/b": (0, 1)}))
-    publish(output, Published("f", "s2"), shard("s2", {"/a": (0, 1), "/c": (0, 1)}))
-    fold(output)
-    assert read(output, "assets", "asset") == [("/a",), ("/b",), ("/c",)]
-    assert read(output, "transcripts", "asset", "page") == [("/a", 1), ("/b", 1), ("/c", 1)]
-
-
-def test_parts_that_were_asked_otherwise_never_make_one_asset(tmp_path: Path) -> None:
-    output = str(tmp_path)
-    old, new = shard("s1", {"/a": (0, 2)}, text="old"), shard("s2", {"/a": (1, 2)}, text="new")
-    new["shards"][0]["asked"] = "b"
-    publish(output, Published("f", "s1"), old)
-    publish(output, Published("f", "s2"), new)
-    assert fold(output) == 0
-    assert read(output, "assets", "asset") == []
-
-
-@pytest.mark.parametrize("name", ["a b", "ünï", "a#b?c+d"])
-def test_an_output_may_have_any_name(tmp_path: Path, name: str) -> None:
-    output = str(tmp_path / name)
-    for number, version in ((1, "v1"), (2, "v2")):
-        publish(output, Published("f", f"s{number}"), shard(f"s{number}", {"/a": (0, 1)}, version))
-        fold(output)
-    assert read(output, "assets", "asset", "version") == [("/a", "v2")]
+    for name in ("r1", "r1", "r2"):
+        append(output, "runs", [{**RUN, "run_id": name}], name)
+    assert sorted(row["run_id"] for row in dataset(output, "runs").to_table().to_pylist()) == ["r1", "r2"]
