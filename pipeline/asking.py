@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from model_actors.engine import Answer, Block, Engine, Reply, Request, RequestError, Transcript, Words
+from pipeline.evidence import keep_pictures
 from pipeline.fingerprints import Fingerprints
 from pipeline.ladder import Climbed, Redraw, climb
 from pipeline.merging import judge
@@ -42,9 +44,9 @@ class Rows:
 
 
 def common_columns(part: Part, setting: Setting, shard_id: str) -> dict[str, Any]:
-    """The columns that every row of a part has."""
+    """The columns that every row of a part has; `attempts` is one of failures alone."""
     return {"asset": part.asset.uri, "version": part.asset.version, "fingerprint": setting.names.engine,
-            "run_id": setting.run_id, "shard_id": shard_id}
+            "run_id": setting.run_id, "shard_id": shard_id, "attempts": part.attempt}
 
 
 def add_failure(rows: Rows, common: Mapping[str, Any], phase: str, error: UnreadableError, page: int | None = None,
@@ -64,7 +66,8 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
               setting: Setting, common: Mapping[str, Any], rows: Rows) -> None:
     """Ask about what was drawn, and add transcripts, answers and the request's own row, or a failure.
 
-    What is answered in doubt is asked again, of what `redraw` draws. Raises EngineError where the engine broke.
+    What is answered in doubt is asked again, of what `redraw` draws. Raises EngineError where the engine broke, and
+    StorageError where a picture of evidence cannot be kept.
     """
     questions = {question.id: question for question in setting.job.checklist}
     request = Request(f"{common['shard_id']}:{chunk.id}", f"{common['asset']}@{common['version']}", rendered.views,
@@ -75,16 +78,21 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
     try:
         climbed = await climb(request, engine, engine.limits().budgets, redraw)
     except RequestError as error:
-        add_failure(rows, common, "ask", UnreadableError("request", str(error)), page)
+        add_failure(rows, common, "ask", UnreadableError(error.category, str(error)), page)
         climbed = Climbed(Reply(finish_reason="error"), (), rendered.budget)
     reply, usage = climbed.reply, climbed.reply.usage
     rows.add("requests", common, chunk_id=chunk.id, engine=engine.name, budget=climbed.budget,
              images=len(rendered.views), input_tokens=usage.input_tokens or chunk.tokens,
-             output_tokens=usage.output_tokens, steps=usage.steps, tokens_per_forward=usage.tokens_per_forward,
+             output_tokens=usage.output_tokens, steps=usage.steps, forwards=usage.forwards,
+             tokens_per_forward=usage.tokens_per_forward, mean_entropy=usage.mean_entropy,
              render_seconds=render_seconds, ask_seconds=time.monotonic() - started,
-             rungs=[*rendered.rungs, *climbed.rungs], finish_reason=reply.finish_reason)
+             decoding=rendered.decoding, rungs=[*rendered.rungs, *climbed.rungs], finish_reason=reply.finish_reason)
+    await asyncio.to_thread(keep_pictures, setting.job.output, common["asset"], common["version"], rendered.views,
+                            reply.answers)
+    until = {view.time_s: view.until_s for view in rendered.views}
     for transcript in reply.transcripts:
-        rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, **_transcript(transcript))
+        rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, until_s=until[transcript.time_s],
+                 **_transcript(transcript))
     coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else None
     for answer in reply.answers:
         question = questions[answer.question]

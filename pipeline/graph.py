@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -15,13 +15,14 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 
 from model_actors.actor import EngineActor
 from model_actors.choosing import EngineChoice
-from model_actors.engine import Engine, EngineError, Limits
+from model_actors.engine import Engine, EngineError, Limits, StartError
 from pipeline.asking import Setting
 from pipeline.planning import Shard
 from pipeline.probing import plan_assets
 from pipeline.publishing import Published
 from pipeline.rendering import Helpers
-from pipeline.storage import StoredObject
+from pipeline.resuming import errands_of
+from pipeline.stores import StorageError
 from pipeline.work import Bench, Receipt, work
 from schemas.job import Job
 
@@ -39,18 +40,17 @@ RETRIES = 2
 """How often Ray tries a planning task or a shard again after its process died."""
 
 
-def plan_shards(assets: Sequence[StoredObject], setting: Setting, limits: Limits,
-                published: frozenset[str] = frozenset(), alone: bool = False) -> Dataset:
+def plan_shards(errands: pa.Table, setting: Setting, limits: Limits, published: frozenset[str] = frozenset(),
+                alone: bool = False) -> Dataset:
     """A dataset of shards, one a row and block: column `shard` holds the pickled Shard. Those published are dropped.
 
-    With `alone`, no two assets share a shard.
+    `errands` are of resuming.Left. With `alone`, no two assets share a shard.
     """
     context = DataContext.get_current()
     context.target_max_block_size = 1  # every shard a block of its own: blocks are what Ray schedules
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a shard that kills its actor again and again is accounted for by the driver
-    rows = [pa.table({"asset": [pickle.dumps(asset) for asset in assets[start : start + ASSETS_A_TASK]]})
-            for start in range(0, len(assets), ASSETS_A_TASK)]
+    rows = [errands.slice(start, ASSETS_A_TASK).combine_chunks() for start in range(0, len(errands), ASSETS_A_TASK)]
     return ray.data.from_arrow(rows).map_batches(
         functools.partial(_plan_batch, setting=setting, limits=limits, published=published, alone=alone),
         batch_size=None, batch_format="pyarrow", num_cpus=PLANNING_CPUS, max_retries=RETRIES)
@@ -60,9 +60,9 @@ def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: fr
                 alone: bool) -> Iterator[pa.Table]:
     job: Job = setting.job
     helpers = Helpers(1, job.limits.seconds, job.limits.memory_mb)
-    assets = [pickle.loads(asset.as_py()) for asset in batch["asset"]]
     try:
-        for shard in plan_assets(assets, job, limits, setting.names, helpers, alone):
+        errands = errands_of(batch, job.output, setting.names)
+        for shard in plan_assets(errands, job, limits, setting.names, helpers, alone):
             if shard.id not in published:
                 yield pa.table({"shard": [pickle.dumps(shard)]})
     finally:
@@ -88,16 +88,23 @@ def run_shards(planned: Dataset, setting: Setting, choice: EngineChoice, workers
         yield Receipt(**row)
 
 
-def _make_work(setting: Setting, engine: Engine) -> Callable[[bytes], Awaitable[dict[str, Any]]]:
-    bench = Bench(engine, Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb))
+def _make_work(setting: Setting, engine: Engine | StartError) -> Callable[[bytes], Awaitable[dict[str, Any]]]:
+    helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
+    bench = None if isinstance(engine, StartError) else Bench(engine, helpers)
 
     async def do(pickled: bytes) -> dict[str, Any]:
         shard: Shard = pickle.loads(pickled)
+        if bench is None:
+            return asdict(Receipt(shard.id, 0, 0, [], f"engine: {engine}", fatal=True))
         try:
             return asdict(await work(shard, setting, bench))
         except EngineError:
             raise
-        except Exception as error:  # the output cannot be written, say: the driver must hear why
+        except StartError as error:
+            return asdict(Receipt(shard.id, 0, 0, [], f"engine: {error}", fatal=True))
+        except StorageError as error:  # of the output: what is wrong with an input is a row
+            return asdict(Receipt(shard.id, 0, 0, [], f"output {setting.job.output}: {error}", fatal=True))
+        except Exception as error:  # a mistake of ours: the driver must hear of it
             return asdict(Receipt(shard.id, 0, 0, [], f"{type(error).__name__}: {error}"))
 
     return do

@@ -26,7 +26,7 @@ from typing import Any
 from model_actors.engine import Pixels
 from pipeline import pixel_slots
 from pipeline.pixel_slots import Borrower, Lender
-from pipeline.storage import StorageError
+from pipeline.stores import StorageError
 from pipeline.units import UnreadableError
 
 LENGTH = struct.Struct("<Q")

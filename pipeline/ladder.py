@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model_actors.canvas import is_read
-from model_actors.engine import Answer, Engine, Reply, Request, RequestError, Transcript, Usage
+from model_actors.engine import Answer, Engine, Reply, Request, RequestError, Transcript
 from pipeline.rendering import Rendered
 from schemas import answers
 from schemas.checklist import Question
@@ -98,7 +98,7 @@ def _surer(asked: Sequence[Question], old: Reply, new: Reply) -> Reply:
     merged = tuple(answer if answer.question not in again else max(
         (answer, again[answer.question]), key=lambda each: (_is_valid(questions[each.question], each),
                                                             each.confidence or 0.0)) for answer in old.answers)
-    return replace(old, answers=merged, usage=_sum(old.usage, new.usage))
+    return replace(old, answers=merged, usage=old.usage + new.usage)
 
 
 async def _turned(request: Request, reply: Reply, engine: Engine) -> tuple[Reply, list[str]]:
@@ -112,7 +112,7 @@ async def _turned(request: Request, reply: Reply, engine: Engine) -> tuple[Reply
             again = await engine.ask(replace(request, views=(view,), questions=(), transcribe=True))
         except RequestError:
             continue
-        reply = replace(reply, usage=_sum(reply.usage, again.usage))
+        reply = replace(reply, usage=reply.usage + again.usage)
         if (again.transcripts[0].confidence or 0.0) > (best.confidence or 0.0):
             best = replace(again.transcripts[0], note=f"read after a turn to the left of {90 * quarters} degrees")
             turned = [f"turn {90 * quarters}"]
@@ -125,12 +125,3 @@ def _is_unreadable(request: Request, reply: Reply) -> bool:
         return False
     transcript: Transcript = reply.transcripts[0]
     return transcript.confidence_source in MODEL_SOURCES and (transcript.confidence or 0.0) < UNREADABLE
-
-
-def _sum(left: Usage, right: Usage) -> Usage:
-    def plus(one: int | None, other: int | None) -> int | None:
-        return None if one is None and other is None else (one or 0) + (other or 0)
-
-    steps, written = plus(left.steps, right.steps), plus(left.output_tokens, right.output_tokens)
-    return Usage(plus(left.input_tokens, right.input_tokens), written, steps,
-                 written / steps if written is not None and steps else left.tokens_per_forward)

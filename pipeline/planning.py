@@ -6,8 +6,8 @@ Everything here is deterministic, so that a run that resumes plans the same shar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 
 from model_actors import canvas
 from model_actors.budgets import image_size, image_tokens, text_tokens
@@ -15,10 +15,10 @@ from model_actors.engine import Limits
 from model_actors.prompts import PAGE_TEXT
 from pipeline.fingerprints import Fingerprints, digest
 from pipeline.legibility import choose_budget
-from pipeline.sources import Kind
+from pipeline.sources import UNKNOWN, Kind
 from pipeline.storage import StoredObject
 from pipeline.units import DocumentProbe, PageShape, UnreadableError, VideoProbe
-from schemas.checklist import Event, Question, select_pages
+from schemas.checklist import Question, applies, select_pages
 from schemas.job import Job, JobError
 
 PROMPT_TOKENS = 512
@@ -35,6 +35,10 @@ TEXT_TOKENS = text_tokens(f"\n{PAGE_TEXT}\n\n")
 
 WINDOW_FRAMES = 60
 """Frames of one window: the model's stated regime is up to 60 frames at one a second."""
+
+WINDOW_SECONDS = 600.0
+"""Longest window of a video of which a budget says how many frames are shown: what its answers say of time is no
+finer."""
 
 MAX_SAMPLES = 1_000_000
 """Samples of one video at most: 11 days at one a second."""
@@ -53,6 +57,8 @@ MAX_SHARD_ASSETS = 64
 class Chunk:
     """What one request sees: pages (from 1) of a document, or `frames` samples of a video from `first_s` on.
 
+    Of these samples at most `most` are shown, if it is given.
+
     `sizes` are the pixel sizes (width, height) of the images, one each page, or one for all frames; `tokens` bounds
     the whole request, canvas included.
     """
@@ -67,26 +73,69 @@ class Chunk:
     first_s: float = 0.0
     step_s: float = 0.0
     frames: int = 0
+    most: int | None = None
 
     @property
     def images(self) -> int:
         """Images of the request at most."""
-        return len(self.pages) or self.frames
+        return len(self.pages) or (self.frames if self.most is None else min(self.frames, self.most))
+
+
+@dataclass(frozen=True)
+class Again:
+    """What of an asset is tried again: the parts that failed, where it is still cut alike (`plan`), else all.
+
+    `items` are asked. `failed` maps a part to its shard, `shards` are all shards of the attempt that give way with it,
+    `attempt` is its number. Of the asset's `units` it could not see those `lost`.
+    """
+
+    items: frozenset[str]
+    plan: str
+    failed: Mapping[int, str]
+    shards: tuple[str, ...]
+    attempt: int
+    units: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What is to be asked of one object, and which time that is; without `items`, all that the job asks of its kind.
+
+    `stamp` is what the listing showed; `asset.version` names the content, but for a local file that is yet to be read,
+    of which it is the stamp too. `kind` is what it was found to be before.
+    """
+
+    asset: StoredObject
+    stamp: str
+    kind: Kind = UNKNOWN
+    round: int = 1
+    items: frozenset[str] | None = None
+    again: Again | None = None
 
 
 @dataclass(frozen=True)
 class Part:
     """One part of an asset: its chunks, and what the tables say of it. A failed probe is a part without chunks.
 
-    `units` counts the pages or frames of the whole asset that are to be seen.
+    `units` counts the pages or frames of the whole asset that are to be seen. `parts` are asked in this `round`, `plan`
+    names the cut, and the rows of the shards that it `replaces` give way. Where it has a `failure`, `lost` of the units
+    are known not to be seen.
     """
 
     asset: StoredObject
     kind: Kind
     chunks: tuple[Chunk, ...]
+    asked: str = ""
+    stamp: str = ""
+    round: int = 1
+    attempt: int = 1
+    replaces: tuple[str, ...] = ()
+    plan: str = ""
     part: int = 0
     parts: int = 1
     units: int = 0
+    lost: int = 0
     duration: float | None = None
     repaired: bool = False
     password: str | None = None
@@ -167,7 +216,7 @@ def plan_document(probe: DocumentProbe, job: Job, limits: Limits) -> list[Chunk]
     by_page = [question for question in job.checklist if question.scope == "page"]
     groups: dict[tuple[int, ...], list[Question]] = {}
     for question in job.checklist:
-        if question.scope == "document" and not isinstance(question.answer, Event) and selected[question.id]:
+        if question.scope == "document" and applies(question, "pdf") and selected[question.id]:
             groups.setdefault(tuple(sorted(selected[question.id])), []).append(question)
     packed = [(chunk, questions) for numbers, questions in groups.items() for chunk in plan.pack(numbers, questions)]
     chunks = []
@@ -191,8 +240,12 @@ def plan_document(probe: DocumentProbe, job: Job, limits: Limits) -> list[Chunk]
 
 
 def plan_video(probe: VideoProbe, job: Job, limits: Limits) -> list[Chunk]:
-    """Windows of at most 60 frames, one sample every `frames.every` seconds from 0 to the claimed end."""
-    questions = [question for question in job.checklist if question.scope == "document" and question.pages is None]
+    """Windows of at most 60 frames, one sample every `frames.every` seconds from 0 to the claimed end.
+
+    With a `frames.budget` a window has as many samples as it takes to be allowed that many frames, or fewer where that
+    would be over WINDOW_SECONDS.
+    """
+    questions = [question for question in job.checklist if applies(question, "video")]
     if not questions and not job.transcribe:
         return []
     budget = FRAME_BUDGET if FRAME_BUDGET in limits.budgets else limits.budgets[0]
@@ -205,17 +258,26 @@ def plan_video(probe: VideoProbe, job: Job, limits: Limits) -> list[Chunk]:
         raise UnreadableError("too_large", f"claims to last {probe.duration:.0f} s, over {MAX_SAMPLES:,} samples: its "
                               "index is damaged, or raise frames.every")
     samples = max(1, math.ceil(probe.duration / step - 1e-9))
+    allowed = None if job.frames.budget is None else job.frames.budget * step / 3600  # frames a sample
+    if allowed is not None and allowed < 1:
+        window = max(1, min(int(window / allowed), int(WINDOW_SECONDS / step)))
+    else:
+        allowed = None
     chunks = []
     for first in range(0, samples, window):
         frames = min(window, samples - first)
+        most = None if allowed is None else max(1, math.floor(frames * allowed + 1e-9))
         chunks.append(Chunk(f"t{first}-{first + frames - 1}", tuple(question.id for question in questions),
-                            job.transcribe, budget, (size,), fixed + frames * a_frame, first_s=first * step,
-                            step_s=step, frames=frames))
+                            job.transcribe, budget, (size,), fixed + (most or frames) * a_frame, first_s=first * step,
+                            step_s=step, frames=frames, most=most))
     return chunks
 
 
-def cut_into_parts(whole: Part, limits: Limits) -> list[Part]:
-    """Parts of an asset, each of about SHARD_SECONDS of expected engine time; one part where it is small."""
+def cut_into_parts(whole: Part, limits: Limits, again: Again | None = None) -> list[Part]:
+    """Parts of an asset, each of about SHARD_SECONDS of expected engine time; one part where it is small.
+
+    Of an asset that is tried `again`, those that failed.
+    """
     groups: list[list[Chunk]] = [[]]
     seconds = 0.0
     for chunk in whole.chunks:
@@ -226,8 +288,21 @@ def cut_into_parts(whole: Part, limits: Limits) -> list[Part]:
         groups[-1].append(chunk)
         seconds += cost
     units = len({page for chunk in whole.chunks for page in chunk.pages}) + sum(chunk.frames for chunk in whole.chunks)
-    return [replace(whole, chunks=tuple(chunks), part=place, parts=len(groups), units=units)
-            for place, chunks in enumerate(groups)]
+    plan = digest([whole.asked, *([_named(chunk) for chunk in chunks] for chunks in groups)])
+    parts = [replace(whole, chunks=tuple(chunks), part=place, parts=len(groups), units=units, plan=plan)
+             for place, chunks in enumerate(groups)]
+    if again is None:
+        return parts
+    if again.plan != plan or not again.failed:
+        return [replace(part, attempt=again.attempt + 1, replaces=again.shards) for part in parts]
+    return [replace(part, attempt=again.attempt + 1, replaces=(again.failed[part.part],), parts=len(again.failed))
+            for part in parts if part.part in again.failed]
+
+
+def _named(chunk: Chunk) -> tuple[object, ...]:
+    """What a chunk is, as plans have always named it: a budget is there where it is given."""
+    *known, most = astuple(chunk)
+    return tuple(known) if most is None else (*known, most)
 
 
 def gather_shards(parts: Iterable[Part], limits: Limits, names: Fingerprints, alone: bool = False) -> Iterator[Shard]:
@@ -249,8 +324,5 @@ def gather_shards(parts: Iterable[Part], limits: Limits, names: Fingerprints, al
 
 
 def _shard(parts: Sequence[Part], names: Fingerprints) -> Shard:
-    named = [(part.asset.uri, part.asset.version, part.part, part.parts,
-              [(chunk.id, chunk.budget, chunk.first_s, chunk.step_s, chunk.frames, chunk.transcribe,
-                [names.questions[name] for name in chunk.questions]) for chunk in part.chunks])
-             for part in parts]
-    return Shard(digest([names.engine, names.asked, names.tried, named]), tuple(parts))
+    named = [(part.asset.uri, part.asset.version, part.asked, part.round, part.plan, part.part) for part in parts]
+    return Shard(digest([names.engine, names.tried, named]), tuple(parts))

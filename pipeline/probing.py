@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from model_actors.engine import Limits
-from pipeline import sources, storage
-from pipeline.fingerprints import Fingerprints
-from pipeline.planning import Part, Shard, cut_into_parts, gather_shards, plan_document, plan_video
+from pipeline import sources, storage, stores
+from pipeline.fingerprints import Fingerprints, asked_text
+from pipeline.planning import Errand, Part, Shard, cut_into_parts, gather_shards, plan_document, plan_video
 from pipeline.rendering import Helpers, local_copy
-from pipeline.storage import StorageError, StoredObject
+from pipeline.stores import StorageError
 from pipeline.units import DocumentProbe, UnreadableError, VideoProbe
 from schemas.job import Job
 
@@ -18,26 +18,29 @@ LIMITS_MET = ("timeout", "memory", "crash")
 """Failures of a probe that looked at what pages hold; without looking, their sizes are still told."""
 
 
-def plan_assets(assets: Iterable[StoredObject], job: Job, limits: Limits, names: Fingerprints, helpers: Helpers,
+def plan_assets(errands: Iterable[Errand], job: Job, limits: Limits, names: Fingerprints, helpers: Helpers,
                 alone: bool = False) -> Iterator[Shard]:
-    """Shards of some assets. Every asset is in at least one of them, whatever is wrong with it."""
-    parts = (part for asset in assets for part in plan_asset(asset, job, limits, helpers))
+    """Shards of some errands. Every asset is in at least one of them, whatever is wrong with it."""
+    parts = (part for errand in errands for part in plan_asset(errand, job, limits, names, helpers))
     return gather_shards(parts, limits, names, alone)
 
 
-def plan_asset(asset: StoredObject, job: Job, limits: Limits, helpers: Helpers) -> list[Part]:
-    """The parts of one asset; a single part with its failure where it cannot be read."""
-    kind = sources.Kind("unknown", None)
+def plan_asset(errand: Errand, job: Job, limits: Limits, names: Fingerprints, helpers: Helpers) -> list[Part]:
+    """The parts of one asset that are to be asked; a single part with its failure where it cannot be read."""
+    asset, kind = errand.asset, errand.kind
     try:
+        if stores.is_local(asset.uri) and asset.version == errand.stamp:
+            asset = replace(asset, version=sources.local_version(asset.uri))
         head = storage.read_head(asset.uri, sources.HEAD_BYTES)
         if not head:
             raise UnreadableError("empty", "holds no bytes: upload it again")
         kind = sources.sniff(head)
         if kind.name == "unknown":
             raise UnreadableError("unsupported", f"not a PDF, image or video: {sources.describe(head)}")
-        whole = Part(asset, kind, ())
+        wanted, asking = _asked(errand, kind, job, names)
+        whole = Part(asset, kind, (), asked_text(wanted), errand.stamp, errand.round)
         with local_copy(whole) as path:
-            return cut_into_parts(_probe(whole, path, job, limits, helpers), limits)
+            return cut_into_parts(_probe(whole, path, asking, limits, helpers), limits, errand.again)
     except StorageError as error:
         failure = UnreadableError(error.category, str(error))
     except UnreadableError as error:
@@ -45,7 +48,22 @@ def plan_asset(asset: StoredObject, job: Job, limits: Limits, helpers: Helpers) 
     except Exception as error:  # what a hostile file claims of itself may upset any arithmetic
         failure = UnreadableError("damaged", f"cannot be planned ({type(error).__name__}: {error}); it may be damaged: "
                                              "open it in a viewer and save it again")
-    return [Part(asset, kind, (), failure=failure)]
+    wanted, _ = _asked(errand, kind, job, names)
+    again = errand.again
+    part = Part(asset, kind, (), asked_text(wanted), errand.stamp, errand.round, failure=failure)
+    if again is None:
+        return [part]
+    return [replace(part, attempt=again.attempt + 1, replaces=tuple(again.failed.values()) or again.shards,
+                    units=again.units, lost=again.lost)]
+
+
+def _asked(errand: Errand, kind: sources.Kind, job: Job, names: Fingerprints) -> tuple[frozenset[str], Job]:
+    """The items that are asked of an object of a kind, and the job with these questions alone."""
+    items = names.items(kind.name)
+    wanted = frozenset(items) if errand.items is None else errand.items & items.keys()
+    ids = {items[item] for item in wanted}
+    questions = tuple(question for question in job.checklist if question.id in ids)
+    return wanted, job.model_copy(update={"checklist": questions, "transcribe": None in ids})
 
 
 def _probe(whole: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import queue
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +14,15 @@ from typing import Any
 
 from model_actors.budgets import IMAGE_MARKS, image_size, image_tokens
 from model_actors.engine import Limits, Pixels, View
-from pipeline import storage
+from pipeline import storage, stores
 from pipeline.helper import Helper, Outcome
 from pipeline.legibility import choose_budget
 from pipeline.planning import Chunk, Part
 from pipeline.units import FrameTimes, PageText, UnreadableError
 from schemas.job import Job
+
+SHARE_OF_LIMIT = 0.5
+"""Share of the limit of time after which a call that samples a video ends early, to go on in another."""
 
 MOST_TOGETHER = 32
 """Pages at most that are drawn together."""
@@ -62,14 +66,14 @@ def local_copy(part: Part) -> Iterator[str]:
     Raises UnreadableError where the object cannot be fetched.
     """
     uri = part.asset.uri
-    if storage.is_local(uri) or part.kind.name == "video":
+    if stores.is_local(uri) or part.kind.name == "video":
         yield uri
         return
     with tempfile.TemporaryDirectory(prefix="canvass-") as folder:
         path = Path(folder) / "object"
         try:
             storage.download(uri, path)
-        except storage.StorageError as error:
+        except stores.StorageError as error:
             raise UnreadableError(error.category, str(error)) from None
         yield str(path)
 
@@ -86,12 +90,15 @@ class FailedUnit:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The views of a chunk at one budget, its failed units, and the rungs that rendering climbed."""
+    """The views of a chunk at one budget, its failed units, the rungs that rendering climbed, and how frames were
+    found.
+    """
 
     views: tuple[View, ...]
     failed: tuple[FailedUnit, ...]
     budget: int
     rungs: tuple[str, ...] = ()
+    decoding: str | None = None
 
 
 def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) \
@@ -102,7 +109,7 @@ def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Lim
     """
     first = chunks[0]
     if first.frames:
-        return [_frames(first, part, path, helpers)]
+        return [_frames(first, part, path, job, helpers)]
     if len(first.pages) > 1:
         pages: list[_Page] = []
         while len(pages) < len(first.pages):
@@ -185,20 +192,37 @@ def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | No
     return needed if tokens <= min(job.context, limits.context) else None
 
 
-def _frames(chunk: Chunk, part: Part, path: str, helpers: Helpers) -> Rendered:
-    try:
-        times, images = helpers.call("pipeline.frames:grab", path, chunk.first_s, chunk.step_s, chunk.frames,
-                                     chunk.sizes[0])
-    except UnreadableError as caught:
-        return Rendered((), (FailedUnit(caught, time_s=chunk.first_s, units=chunk.frames),), chunk.budget)
-    assert isinstance(times, FrameTimes)
-    views = tuple(View(pixels, time_s=at, until_s=min(until, part.duration or until))
-                  for at, until, pixels in zip(times.kept, times.shown_until, images, strict=True))
-    failed: Sequence[FailedUnit] = ()
-    if times.unseen:
-        missing = len(times.unseen)
-        packets = f" ({times.damaged} damaged packets)" if times.damaged else ""
-        error = UnreadableError("damaged", f"{missing} of {chunk.frames} samples from {chunk.first_s:g} s on show "
+def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers) -> Rendered:
+    """The frames of a window, drawn in several calls where one would come near its limit of time.
+
+    One of which only so many are kept is looked at as a whole.
+    """
+    seconds = math.inf if chunk.most is not None else job.limits.seconds * SHARE_OF_LIMIT
+    views: list[View] = []
+    unseen: list[float] = []
+    failed: list[FailedUnit] = []
+    ways: list[str] = []
+    done = damaged = decoded = 0
+    while done < chunk.frames:
+        first, left = chunk.first_s + done * chunk.step_s, chunk.frames - done
+        try:
+            times, images = helpers.call("pipeline.frames:grab", path, first, chunk.step_s, left, chunk.sizes[0],
+                                         chunk.most, seconds)
+        except UnreadableError as caught:
+            failed.append(FailedUnit(caught, time_s=first, units=left))
+            break
+        assert isinstance(times, FrameTimes)
+        views += [View(pixels, time_s=at, until_s=min(until, part.duration or until))
+                  for at, until, pixels in zip(times.kept, times.shown_until, images, strict=True)]
+        unseen += times.unseen
+        damaged += times.damaged
+        decoded += times.decoded
+        ways += [times.how] if times.how not in ways else []
+        done += times.asked
+    if unseen:
+        packets = f" ({damaged} damaged packets)" if damaged else ""
+        error = UnreadableError("damaged", f"{len(unseen)} of {chunk.frames} samples from {chunk.first_s:g} s on show "
                                            f"nothing{packets}: the file is cut off or damaged; upload it again")
-        failed = (FailedUnit(error, time_s=times.unseen[0], units=missing),)
-    return Rendered(views, tuple(failed), chunk.budget)
+        failed.append(FailedUnit(error, time_s=unseen[0], units=len(unseen)))
+    decoding = f"{', '.join(ways)}; {decoded} frames decoded" if ways else None
+    return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding)

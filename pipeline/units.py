@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from model_actors.engine import Words
 
-RETRYABLE = frozenset({"timeout", "memory", "crash", "storage"})
-"""Categories of failure that another try, on another machine or with other limits, may pass."""
+RETRYABLE = frozenset({"timeout", "memory", "crash", "storage", "server", "permission", "missing"})
+"""Categories of failure that another try may pass: on another machine, at another time, with other rights."""
 
 
 class UnreadableError(Exception):
@@ -69,10 +69,14 @@ class FrameTimes:
 
     `kept` are the asked times whose frames are new against the last kept one, `shown_until` the time up to which
     each kept frame stands for what was seen; `unseen` are the asked times at which no frame is shown, `damaged`
-    counts the packets that could not be decoded.
+    counts the packets that could not be decoded, `decoded` the frames that were, and `how` says by which way. `asked`
+    times were dealt with, fewer than were given where that would have taken too long.
     """
 
     kept: tuple[float, ...]
     shown_until: tuple[float, ...]
     unseen: tuple[float, ...]
     damaged: int
+    decoded: int = 0
+    how: str = ""
+    asked: int = 0

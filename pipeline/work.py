@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_actors.engine import Engine
-from pipeline import storage
 from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
 from pipeline.planning import Chunk, Part, Shard
-from pipeline.publishing import PART_COLUMNS, Published, ShardObject, publish
+from pipeline.publishing import PART_COLUMNS, Published, publish, published_parts
 from pipeline.rendering import Helpers, Rendered, local_copy, redraw, render
 from pipeline.units import UnreadableError
 
@@ -27,13 +26,19 @@ PARTS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the driver hears of a shard: never its rows. With an `error` nothing of it was published."""
+    """What the driver hears of a shard: never its rows. With an `error` nothing of it was published.
+
+    `failed` of its `parts` hold a failure. A `fatal` error is the engine's or the output's: no shard can be
+    worked on.
+    """
 
     shard_id: str
     units: int
     failures: int
     parts: list[dict[str, Any]]
     error: str | None = None
+    fatal: bool = False
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,9 @@ async def work(shard: Shard, setting: Setting, bench: Bench) -> Receipt:
     row of `failures`.
     """
     published = Published(setting.names.engine, shard.id)
-    if await asyncio.to_thread(is_published, setting, shard):
-        ledger = await asyncio.to_thread(lambda: ShardObject(setting.job.output, published).table("shards").to_pylist())
-        return Receipt(shard.id, 0, 0, [{name: row[name] for name in PART_COLUMNS} for row in ledger])
+    found = await asyncio.to_thread(published_parts, setting.job.output, published)
+    if found is not None:
+        return Receipt(shard.id, 0, 0, found)
     rows = Rows()
     at_once = asyncio.Semaphore(PARTS_AT_ONCE)
 
@@ -76,12 +81,13 @@ def receipt(shard: Shard, rows: Rows) -> Receipt:
     """The receipt of a shard whose rows are published."""
     parts = [{name: row[name] for name in PART_COLUMNS} for row in rows.tables["shards"]]
     units = sum(len(chunk.pages) + chunk.frames for part in shard.parts for chunk in part.chunks)
-    return Receipt(shard.id, units, len(rows.tables["failures"]), parts)
+    failed = {row["asset"] for row in rows.tables["failures"]}
+    return Receipt(shard.id, units, len(rows.tables["failures"]), parts, failed=len(failed))
 
 
 async def _part(part: Part, shard_id: str, setting: Setting, bench: Bench, rows: Rows) -> None:
     common = common_columns(part, setting, shard_id)
-    lost = 0
+    lost = part.lost
     if part.failure is not None:
         add_failure(rows, common, "probe", part.failure)
     else:
@@ -100,8 +106,9 @@ def add_ledger_row(part: Part, lost: int, setting: Setting, common: dict[str, An
     """The row by which the fold knows that a part is done, and what its asset is."""
     rows.add("shards", common, part=part.part, parts=part.parts, kind=part.kind.name, media_type=part.kind.media_type,
              bytes=part.asset.size, units=part.units, units_failed=lost, duration_s=part.duration,
-             repaired=part.repaired, published_at=datetime.datetime.now(datetime.UTC), asked=setting.names.asked,
-             tried=setting.names.tried)
+             repaired=part.repaired, published_at=datetime.datetime.now(datetime.UTC), asked=part.asked,
+             tried=setting.names.tried, stamp=part.stamp, plan=part.plan, round=part.round, attempt=part.attempt,
+             replaces=part.replaces)
 
 
 async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common: dict[str, Any], rows: Rows) -> int:
@@ -152,14 +159,3 @@ def lost_shard(shard: Shard, setting: Setting, error: UnreadableError) -> Receip
         add_ledger_row(part, part.units, setting, common, rows)
     publish(setting.job.output, Published(setting.names.engine, shard.id), rows.tables)
     return receipt(shard, rows)
-
-
-def is_published(setting: Setting, shard: Shard) -> bool:
-    """Whether a shard is committed already. Raises StorageError."""
-    try:
-        storage.stat(Published(setting.names.engine, shard.id).uri(setting.job.output))
-    except storage.StorageError as error:
-        if error.category == "missing":
-            return False
-        raise
-    return True

@@ -194,3 +194,10 @@ def select_pages(pages: str | None, count: int) -> range | list[int]:
         first, end = (count if end == math.inf else int(end) for end in ends)
         chosen.update(range(first, min(end, count) + 1))
     return sorted(page for page in chosen if page <= count)
+
+
+def applies(question: Question, kind: str) -> bool:
+    """Whether a question is asked of an object of a kind: events of videos only, pages of documents only."""
+    if kind == "video":
+        return question.scope == "document" and question.pages is None
+    return not isinstance(question.answer, Event)

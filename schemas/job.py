@@ -21,9 +21,13 @@ class JobError(Exception):
 
 
 class Frames(Strict):
-    """How a video is sampled: one frame every so many seconds."""
+    """How a video is sampled: one frame `every` so many seconds, but none that looks like the one before.
+
+    With a `budget` (`600/h`) at most so many an hour are asked about: in each window those that differ most.
+    """
 
     every: float = Field(default=1.0, gt=0, le=3600)
+    budget: float | None = Field(default=None, gt=0, description="frames an hour")
 
     @field_validator("every", mode="before")
     @classmethod
@@ -33,6 +37,14 @@ class Frames(Strict):
                 if every.endswith(suffix):
                     return float(every.removesuffix(suffix)) * factor
         return every
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _an_hour(cls, budget: Any) -> Any:
+        rate = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*(h|min)", budget) if isinstance(budget, str) else None
+        if budget is not None and rate is None:
+            raise ValueError("write frames an hour or a minute: 600/h or 10/min")
+        return float(rate[1]) * {"h": 1, "min": 60}[rate[2]] if rate else None
 
 
 class Limits(Strict):
@@ -88,13 +100,67 @@ class TransformersSpec(Strict):
     sampler: SamplerSpec = SamplerSpec()
 
 
-EngineSpec = EmbeddedSpec | TransformersSpec
-ENGINES: dict[str, type[EmbeddedSpec] | type[TransformersSpec]] = {
-    "embedded": EmbeddedSpec, "transformers": TransformersSpec}
+class VllmSpec(Strict):
+    """`kind: vllm` runs a model under vLLM: DiffusionGemma with our own worker, any other with structured output.
+
+    `worker: stock` leaves DiffusionGemma to vLLM as it comes. `images` says where an image sees the whole of itself: as
+    in the reference, in sliding layers only, or nowhere. `options` override what is derived.
+    """
+
+    kind: Literal["vllm"] = "vllm"
+    model: str
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    quantization: str | None = None
+    workers: int | None = Field(default=None, ge=1, description="engines; by default as many as the GPUs allow")
+    tensor_parallel: int = Field(default=1, ge=1, le=64, description="GPUs of one engine")
+    worker: Literal["canvass", "stock"] = "canvass"
+    images: Literal["reference", "sliding", "causal"] = "reference"
+    canvases: int = Field(default=8, ge=1, le=256)
+    thinking: bool = False
+    sampler: SamplerSpec = SamplerSpec()
+    options: dict[str, Any] = Field(default={}, description="engine arguments of vLLM")
+
+    @model_validator(mode="after")
+    def _stock_is_as_it_comes(self) -> VllmSpec:
+        if self.worker == "stock" and self.images != "reference":
+            raise ValueError("'images' is for our own worker: leave it out, or leave 'worker: stock' out")
+        return self
+
+
+class OpenAISpec(Strict):
+    """`kind: openai` asks any server with the OpenAI protocol: vLLM, SGLang, TensorRT-LLM, a NIM.
+
+    The key is read from the environment variable that `key_from` names. `schema_support` says whether the server holds
+    replies to a JSON Schema; where it does not, replies are checked alone.
+    """
+
+    kind: Literal["openai"] = "openai"
+    model: str
+    url: str = Field(pattern=r"^https?://", description="base address, /v1 included")
+    key_from: str = "OPENAI_API_KEY"
+    workers: int | None = Field(default=1, ge=1)
+    concurrency: int = Field(default=16, ge=1, le=1024, description="requests under way of one worker")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="of one worker")
+    retries: int = Field(default=5, ge=0, le=20)
+    timeout: int = Field(default=600, ge=1, description="seconds for one reply")
+    schema_support: bool = True
+    logprobs: bool = True
+    max_tokens: int = Field(default=4096, ge=16, le=131_072, description="tokens written at most")
+    context: int = Field(default=32_768, ge=2_048, le=262_144)
+
+
+EngineSpec = EmbeddedSpec | TransformersSpec | VllmSpec | OpenAISpec
+ENGINES: dict[str, type[EmbeddedSpec] | type[TransformersSpec] | type[VllmSpec] | type[OpenAISpec]] = {
+    "embedded": EmbeddedSpec, "transformers": TransformersSpec, "vllm": VllmSpec, "openai": OpenAISpec}
 
 
 class Job(Strict):
-    """A job file, validated. Paths are absolute after `load_job`."""
+    """A job file, validated. Paths are absolute after `load_job`.
+
+    `stop_if_failed_over` is the share of objects, or of stretches of large ones, that may fail. `single_writer` says
+    that nobody else writes to the output, whose store may then overlook the conditions of conditional writes.
+    """
 
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$")
     inputs: tuple[str, ...] = Field(min_length=1)
@@ -109,7 +175,18 @@ class Job(Strict):
     frames: Frames = Frames()
     context: int = Field(default=32_768, ge=2_048, le=262_144)
     limits: Limits = Limits()
+    stop_if_failed_over: float | None = None
+    single_writer: bool = False
     engine: EngineSpec = EmbeddedSpec()
+
+    @field_validator("stop_if_failed_over", mode="before")
+    @classmethod
+    def _share(cls, share: Any) -> Any:
+        if isinstance(share, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", share):
+            share = float(share.rstrip("% ")) / 100
+        if share is not None and not (isinstance(share, float) and 0 < share < 1):
+            raise ValueError("write a share between 0 and 1, or a percentage between 0% and 100%")
+        return share
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -218,7 +295,7 @@ def _beside(path: Path, text: str) -> str:
 
 def _with_model(path: Path, engine: EngineSpec) -> EngineSpec:
     """A model that lies in a folder beside the job file is found there; any other name is left as it is."""
-    if isinstance(engine, TransformersSpec) and Path(_beside(path, engine.model)).is_dir():
+    if isinstance(engine, TransformersSpec | VllmSpec) and Path(_beside(path, engine.model)).is_dir():
         return engine.model_copy(update={"model": _beside(path, engine.model)})
     return engine
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_VERSION_KEY = b"canvass.schema_version"
 
 TEXT = pa.string()
@@ -51,11 +51,12 @@ def _schema(*fields: pa.Field) -> pa.Schema:
 
 
 ASSET = _field("asset", TEXT, "Address of the input object: an absolute path or a URI", required=True)
-VERSION = _field("version", TEXT, "Version of its content: etag and size; locally modification time and size",
-                 required=True)
+VERSION = _field("version", TEXT, "Version of its content: etag and size; locally a digest and the size", required=True)
 FINGERPRINT = _field("fingerprint", TEXT, "Fingerprint of the engine that produced the row", required=True)
 RUN = _field("run_id", TEXT, "The run that produced the row", required=True)
 SHARD = _field("shard_id", TEXT, "The shard in which the row was published", required=True)
+ASKED = _field("asked", TEXT, "What was asked of the asset: fingerprints of questions (and of the sampling rate, for a "
+                              "video), and 'transcribe'", required=True)
 PAGE = _field("page", pa.int32(), "Page number from 1; null for video")
 TIME = _field("time_s", REAL, "Presentation time in seconds from the start; null for pages")
 
@@ -73,14 +74,20 @@ TABLES: dict[str, pa.Schema] = {
         _field("coverage", REAL, "Share of those units that was seen, 0..1"),
         _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
         FINGERPRINT,
-        _field("asked", TEXT, "Fingerprint of all that was asked of the asset", True),
+        ASKED,
         _field("tried", TEXT, "Fingerprint of the passwords and limits it was tried with", True),
         _field("judged", TEXT, "Fingerprint of how the answers were judged", True),
+        _field("stamp", TEXT, "What a listing last showed of it: etag, or locally modification time, and size", True),
+        _field("rounds", pa.int32(), "How often something was asked of it", True),
+        _field("shards", pa.list_(TEXT), "The shards that its rows come from", True),
+        _field("missing_since", MOMENT, "When a run first found it no longer among the inputs; null while it is there"),
         RUN,
         _field("finished_at", MOMENT, "When the last shard of the asset was published"),
     ),
     "transcripts": _schema(
         ASSET, VERSION, PAGE, TIME,
+        _field("until_s", REAL, "Until when the frame was seen unchanged, or stands for frames that a budget left "
+                               "out, in seconds; null for pages"),
         _field("text", TEXT, "All text in reading order", True),
         _field("markdown", TEXT, "The same as Markdown, with headings and tables", True),
         _field("blocks", pa.list_(BLOCK), "Blocks: kind, text, box, reading order, confidence, table cells"),
@@ -134,6 +141,7 @@ TABLES: dict[str, pa.Schema] = {
         _field("category", TEXT, "What kind of failure: encrypted, damaged, empty, timeout, memory, crash, ...", True),
         _field("retryable", pa.bool_(), "Whether another try may pass", True),
         _field("message", TEXT, "What happened and what to do", True),
+        _field("attempts", pa.int32(), "How often it was tried, this time included", True),
         FINGERPRINT, RUN, SHARD,
     ),
     "requests": _schema(
@@ -146,9 +154,13 @@ TABLES: dict[str, pa.Schema] = {
                                       "none", True),
         _field("output_tokens", COUNT, "Tokens written; null for an engine that writes none"),
         _field("steps", COUNT, "Denoising steps; null for an engine without them"),
-        _field("tokens_per_forward", REAL, "Tokens committed per forward pass; null likewise"),
+        _field("forwards", COUNT, "Passes of the model, prefills and commits included; null where not counted"),
+        _field("tokens_per_forward", REAL, "Tokens written per pass, or per step where passes are not counted"),
+        _field("mean_entropy", REAL, "Mean entropy of a canvas's tokens over its steps, in nats; null likewise"),
         _field("render_seconds", REAL, "Wall-clock seconds of rendering", True),
         _field("ask_seconds", REAL, "Wall-clock seconds of asking", True),
+        _field("decoding", TEXT, "How a video's frames were found: keyframes, groups of pictures (from the keyframe "
+                                 "before each sample on), or sequential and why; and how many were decoded"),
         _field("rungs", pa.list_(TEXT), "Rungs of the ladder that were climbed, in order"),
         _field("finish_reason", TEXT, "Why the reply ended", True),
         FINGERPRINT, RUN, SHARD,
@@ -156,7 +168,7 @@ TABLES: dict[str, pa.Schema] = {
     "runs": _schema(
         RUN,
         _field("job", TEXT, "Name of the job", True),
-        _field("status", TEXT, "finished, or interrupted", True),
+        _field("status", TEXT, "finished, interrupted, or stopped (too much failed)", True),
         _field("started_at", MOMENT, "When the run began", True),
         _field("finished_at", MOMENT, "When the run ended", True),
         FINGERPRINT,
@@ -169,7 +181,11 @@ TABLES: dict[str, pa.Schema] = {
     "shards": _schema(
         SHARD, ASSET, VERSION,
         _field("part", pa.int32(), "Which part of the asset the shard holds, from 0", True),
-        _field("parts", pa.int32(), "Into how many parts the asset was cut", True),
+        _field("parts", pa.int32(), "How many parts were asked in its round", True),
+        _field("plan", TEXT, "Fingerprint of how the asset was cut into parts", True),
+        _field("round", pa.int32(), "Which time it is that something was asked of the asset, from 1", True),
+        _field("attempt", pa.int32(), "How often this part was tried, this time included", True),
+        _field("replaces", pa.list_(TEXT), "Shards of earlier attempts, whose rows give way", True),
         _field("kind", TEXT, "pdf, image, video, or unknown", True),
         _field("media_type", TEXT, "Media type told by the content"),
         _field("bytes", COUNT, "Size of the object", True),
@@ -179,8 +195,9 @@ TABLES: dict[str, pa.Schema] = {
         _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
         _field("published_at", MOMENT, "When the shard was rendered and asked", True),
         FINGERPRINT,
-        _field("asked", TEXT, "Fingerprint of all that was asked of the asset", True),
+        ASKED,
         _field("tried", TEXT, "Fingerprint of the passwords and limits it was tried with", True),
+        _field("stamp", TEXT, "What a listing showed of the asset: etag, or locally modification time, and size", True),
         RUN,
     ),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from model_actors.engine import Pixels
-from pipeline.storage import StorageError
+from pipeline.stores import StorageError
 from pipeline.units import UnreadableError
 
 

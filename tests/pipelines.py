@@ -6,12 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from jobs.running import prepare
+from jobs.running import DEFAULT, Wish, prepare
+from model_actors.choosing import EngineChoice
 from model_actors.engine import Engine
+from pipeline.fold import ORDER
 from pipeline.probing import plan_assets
 from pipeline.publishing import Published
 from pipeline.rendering import Helpers
-from pipeline.tables import ORDER, dataset
+from pipeline.resuming import errands_of, pairs
+from pipeline.tables import dataset
 from pipeline.work import Bench, work
 from schemas.job import Job
 
@@ -25,23 +28,28 @@ class Runner:
         self._engine = engine
         self._helpers: dict[tuple[int, int], Helpers] = {}
 
-    def __call__(self, folder: Path, **settings: Any) -> Tables:
+    def __call__(self, folder: Path, wish: Wish = DEFAULT, choice: EngineChoice | None = None,
+                 **settings: Any) -> Tables:
         """Ask about everything below `folder`/in; the rows of all output tables, which lie below `folder`/out."""
         settings = {"transcribe": True, "inputs": [str(folder / "in")], **settings}
         job = Job.model_validate({"name": "test", "output": str(folder / "out"), **settings})
-        prepared = prepare(job, None)
-        assert prepared.folder is not None
-        helpers = self._helpers_of(job)
-        shards = list(plan_assets(prepared.todo, job, prepared.choice.limits, prepared.setting.names, helpers))
+        with prepare(job, wish, choice=choice) as prepared:
+            assert prepared.folder is not None
+            folder, left, names = prepared.folder, prepared.left, prepared.setting.names
+            helpers = self._helpers_of(job)
+            errands = errands_of(left.errands, job.output, names)
+            shards = list(plan_assets(errands, job, prepared.choice.limits, names, helpers))
 
-        async def ask_all() -> None:
-            bench = Bench(self._engine, helpers)
-            for shard in shards:
-                receipt = await work(shard, prepared.setting, bench)
-                prepared.folder.add(Published(prepared.setting.names.engine, receipt.shard_id), receipt.parts)
+            async def ask_all() -> None:
+                bench = Bench(self._engine, helpers)
+                for shard in shards:
+                    receipt = await work(shard, prepared.setting, bench)
+                    folder.add(Published(names.engine, receipt.shard_id), receipt.parts)
 
-        asyncio.run(ask_all())
-        prepared.folder.fold()
+            folder.judge_again(pairs(left.judge))
+            folder.note_listing(pairs(left.stamps))
+            asyncio.run(ask_all())
+            folder.fold()
         return {name: dataset(job.output, name).to_table().to_pylist() for name in ORDER}
 
     def _helpers_of(self, job: Job) -> Helpers:

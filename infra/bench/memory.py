@@ -127,19 +127,23 @@ def _with_ray(source: Path, output: Path, echo: bool) -> None:
 def _without_ray(source: Path, output: Path, echo: bool) -> None:
     import null_engine
 
+    from pipeline.claiming import claim
+    from pipeline.folding import Folder
+    from pipeline.planning import Errand
     from pipeline.probing import plan_assets
     from pipeline.publishing import Published
     from pipeline.rendering import Helpers
     from pipeline.sources import list_inputs
-    from pipeline.tables import Folder
     from pipeline.work import Bench, Receipt, work
 
     chosen = null_engine.choice(echo=echo)
     setting = null_engine.setting_of(source, output, 1, chosen)
-    folder = Folder(str(output), ())
+    claim(str(output))
+    folder = Folder(str(output), (), setting.names)
     helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
-    shards: Iterator[Any] = iter(plan_assets(list_inputs(setting.job.inputs), setting.job, chosen.limits,
-                                             setting.names, helpers))
+    shards: Iterator[Any] = iter(plan_assets(
+        (Errand(item, item.version) for item in list_inputs(setting.job.inputs)), setting.job, chosen.limits,
+        setting.names, helpers))
 
     async def two(bench: Bench) -> list[Receipt]:
         return await asyncio.gather(*(work(shard, setting, bench) for shard in islice(shards, 2)))

@@ -15,7 +15,6 @@ from model_actors.choosing import EngineChoice
 from model_actors.engine import Block, Limits, Reply, Request, Transcript, Usage, View
 from pipeline.asking import Setting
 from pipeline.fingerprints import of_job
-from pipeline.sources import list_inputs
 from schemas.job import Job
 
 SECONDS_PER_IMAGE = 0.1
@@ -59,7 +58,7 @@ def _echoed(view: View) -> Transcript:
 
 def choice(seconds_per_image: float = SECONDS_PER_IMAGE, echo: bool = False) -> EngineChoice:
     """The null engine as a run takes it."""
-    return EngineChoice(NullEngine.name, limits(seconds_per_image), {"null": 1},
+    return EngineChoice(NullEngine.name, limits(seconds_per_image), {"null": 1}, {},
                         functools.partial(NullEngine, seconds_per_image, echo))
 
 
@@ -73,11 +72,10 @@ def setting_of(inputs: Path, output: Path, workers: int, chosen: EngineChoice) -
 
 def run_on_ray(inputs: Path, output: Path, workers: int, chosen: EngineChoice) -> None:
     """The whole run of such a job. Exits where anything failed."""
-    from jobs.running import Prepared, run
-    from pipeline.tables import Folder
+    from jobs.running import prepare, run
 
-    setting = setting_of(inputs, output, workers, chosen)
-    found = list_inputs(setting.job.inputs)
-    ended = run(Prepared(setting, chosen, found, 0, frozenset(), Folder(str(output), ())), lambda _: None)
-    if ended.failures or ended.assets_done != len(found):
+    with prepare(setting_of(inputs, output, workers, chosen).job, choice=chosen) as prepared:
+        ended = run(prepared, lambda _: None)
+        objects = len(prepared.listing)
+    if ended.failures or ended.assets_done != objects:
         sys.exit(f"the run went wrong: {ended}")

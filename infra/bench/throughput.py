@@ -111,9 +111,10 @@ def _pipeline(inputs: Path, output: Path) -> None:
 
 def _sizes(output: Path) -> list[tuple[str, int, int, int]]:
     """Which pages were drawn, and how large: the null engine noted it in the rows of `requests`."""
-    from pipeline.tables import read_columns
+    from pipeline.tables import dataset
 
-    rows = read_columns(str(output), "requests", ["asset", "chunk_id", "output_tokens", "steps"]).to_pylist()
+    rows = dataset(str(output), "requests").to_table(
+        columns=["asset", "chunk_id", "output_tokens", "steps"]).to_pylist()
     return sorted((row["asset"], int(row["chunk_id"].partition("-")[2]), row["output_tokens"], row["steps"])
                   for row in rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def prepared(folder: Path, *names: str) -> Prepared:
         bad_inputs.text_pdf(folder / "in" / name, 2)
     job = Job.model_validate({"name": "graph", "inputs": [str(folder / "in")], "output": str(folder / "out"),
                               "transcribe": True, "engine": {"kind": "embedded", "workers": 2}})
-    return replace(prepare(job, None), choice=EngineChoice("scripted", LIMITS, {}, Scripted))
+    return prepare(job, choice=EngineChoice("scripted", LIMITS, {}, {}, Scripted))
 
 
 def rows(folder: Path, table: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -38,7 +37,8 @@ def _workers_find_the_tests_engines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_object_ends_once_though_engines_break_and_processes_die(tmp_path: Path) -> None:
     names = [f"{number:02}.pdf" for number in range(6)]
     shown: list[Progress] = []
-    ended = run(prepared(tmp_path, *names, "break.pdf", "bug.pdf", "kill.pdf"), shown.append)
+    with prepared(tmp_path, *names, "break.pdf", "bug.pdf", "kill.pdf") as ready:
+        ended = run(ready, shown.append)
     assert rows(tmp_path, "assets", "status") == sorted(
         [(name, "ok") for name in names] + [(name, "quarantined") for name in ("break.pdf", "bug.pdf", "kill.pdf")])
     died = "the worker that read or asked it died each time; see the logs of the engine"

@@ -73,7 +73,7 @@ def test_a_doubtful_answer_is_asked_at_the_next_budgets_and_then_with_more_steps
     assert [int(each.views[0].pixels[0, 0, 0]) for each in teller.asked] == [140, 280 % 256, 560 % 256, 560 % 256]
     assert found.rungs == ("budget 280", "budget 560", "effort")
     assert found.reply.answers == (sure("2026-02-03", 0.556, "dated", "min_word_probability"),)
-    assert (found.reply.usage, found.budget) == (Usage(40, 4, 3 + EFFORT, 4 / (3 + EFFORT)), 560)
+    assert (found.reply.usage, found.budget) == (Usage(40, 4, 3 + EFFORT), 560)
 
 
 def test_only_what_is_doubtful_is_asked_again_and_the_surer_answer_stands() -> None:

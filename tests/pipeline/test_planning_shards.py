@@ -19,6 +19,8 @@ from pipeline.planning import (
     MAX_SHARD_ASSETS,
     SHARD_SECONDS,
     WINDOW_FRAMES,
+    WINDOW_SECONDS,
+    Again,
     Chunk,
     Part,
     Shard,
@@ -34,7 +36,7 @@ from schemas.job import Job, JobError
 
 LIMITS = Limits(context=262_144, canvas=256, images=1000, budgets=BUDGETS, pixels_per_em=11.0, text_in_prompt=True,
                 seconds_per_image=0.5)
-NAMES = Fingerprints("engine", {"q0": "first", "q1": "second"}, "asked", "judged", "tried")
+NAMES = Fingerprints("engine", "settings", {"q0": "first", "q1": "second"}, {}, {}, "judged", "tried")
 PDF = Kind("pdf", "application/pdf")
 
 
@@ -65,6 +67,28 @@ def test_every_sample_is_in_exactly_one_window_within_every_limit(duration: floa
         assert chunk.first_s == start * every
         assert chunk.questions == ("q0",)
     assert len({chunk.id for chunk in chunks}) == len(chunks)
+
+
+@given(st.floats(0.1, 20_000), st.sampled_from([0.1, 1.0, 2.5]), st.floats(1, 80_000), st.integers(1, 100))
+def test_a_budget_of_frames_is_kept_but_for_one_frame_a_window(duration: float, every: float, budget: float,
+                                                               images: int) -> None:
+    asked = job({}, frames={"every": every, "budget": f"{budget:f}/h"})
+    chunks = plan_video(VideoProbe(duration, 640, 480), asked, replace(LIMITS, images=images))
+    assert sum(chunk.frames for chunk in chunks) == max(1, math.ceil(duration / every - 1e-9))
+    for chunk in chunks:
+        assert 1 <= chunk.images <= min(WINDOW_FRAMES, images)
+        assert chunk.images <= max(1.0, chunk.frames * every * budget / 3600 + 1e-6)
+        assert chunk.frames * every <= max(every, WINDOW_SECONDS) or chunk.most is None
+
+
+def test_windows_of_a_budget_hold_what_a_request_takes_and_last_ten_minutes_at_most() -> None:
+    def windows(budget: str) -> list[tuple[str, int]]:
+        asked = job({}, frames={"budget": budget})
+        return [(chunk.id, chunk.images) for chunk in plan_video(VideoProbe(700, 640, 480), asked, LIMITS)]
+
+    assert windows("600/h") == [("t0-359", 60), ("t360-699", 56)]
+    assert windows("6/h") == [("t0-599", 1), ("t600-699", 1)]
+    assert windows("3600/h")[0] == ("t0-59", 60)
 
 
 def test_frames_are_counted_into_the_tokens_of_a_window() -> None:
@@ -110,7 +134,12 @@ def whole(name: str, images: Sequence[int], **values: Any) -> Part:
     for count in images:
         chunks.append(chunk(page, images=count))
         page += count
-    return Part(asset(name), PDF, tuple(chunks), **values)
+    return cut_into_one(Part(asset(name), PDF, tuple(chunks), **values))
+
+
+def cut_into_one(part: Part) -> Part:
+    """The part as it comes of a cut that leaves it whole."""
+    return replace(cut_into_parts(part, replace(LIMITS, seconds_per_image=0.0))[0], part=part.part, parts=part.parts)
 
 
 IMAGES = st.lists(st.integers(1, 16), max_size=30)
@@ -165,7 +194,7 @@ def test_an_asset_that_cannot_be_read_is_in_a_shard_too() -> None:
 
 
 def changed(one: Part, **values: Any) -> Part:
-    return replace(one, chunks=(replace(one.chunks[0], **values), *one.chunks[1:]))
+    return cut_into_one(replace(one, chunks=(replace(one.chunks[0], **values), *one.chunks[1:])))
 
 
 @pytest.mark.parametrize("other", [
@@ -175,7 +204,7 @@ def changed(one: Part, **values: Any) -> Part:
     changed(whole("a", [1, 2]), budget=560), changed(whole("a", [1, 2]), id="p1-9"),
     changed(whole("a", [1, 2]), first_s=1.0), changed(whole("a", [1, 2]), step_s=2.0),
     changed(whole("a", [1, 2]), frames=3), whole("a", [1]), whole("a", [1, 2], part=1, parts=2),
-    whole("a", [1, 2], parts=2),
+    whole("a", [1, 2], asked="q0 q1"), whole("a", [1, 2], round=2),
 ])
 def test_a_shard_of_other_content_has_another_name(other: Part) -> None:
     first, = shards_of([whole("a", [1, 2])])
@@ -183,19 +212,35 @@ def test_a_shard_of_other_content_has_another_name(other: Part) -> None:
     assert first.id != second.id
 
 
-def test_a_shard_is_named_by_its_engine_and_all_that_is_asked_but_not_by_how_it_is_judged() -> None:
-    """The parts of an asset are all asked the same, or they would never make one asset."""
+def test_a_shard_is_named_by_its_engine_but_not_by_how_it_is_judged() -> None:
     def name(**values: Any) -> str:
         return shards_of([whole("a", [1, 2])], names=replace(NAMES, **values))[0].id
 
-    assert name() == name(judged="other") == name(questions={"q0": "first", "q1": "other"})
-    others = [name(engine="other"), name(questions={"q0": "other"}), name(asked="other"), name(tried="other")]
-    assert len({name(), *others}) == 5
+    assert name() == name(judged="other")
+    assert len({name(), name(engine="other"), name(tried="other")}) == 3
+
+
+def test_of_an_asset_tried_again_only_the_parts_that_failed_are_asked() -> None:
+    limits = replace(LIMITS, seconds_per_image=SHARD_SECONDS)
+    one = Part(asset("a"), PDF, tuple(chunk(page) for page in (1, 2, 3)), asked="q0", round=2)
+    plan = cut_into_parts(one, limits)[0].plan
+    again = Again(frozenset({"q0"}), plan, {2: "s2"}, ("s0", "s1", "s2"), 1)
+    (part,) = cut_into_parts(one, limits, again)
+    assert (part.chunks, part.part, part.parts, part.attempt, part.replaces) == ((chunk(3),), 2, 1, 2, ("s2",))
+    assert part.units == 3
+
+
+def test_an_asset_that_is_cut_otherwise_now_is_tried_again_whole() -> None:
+    one = Part(asset("a"), PDF, tuple(chunk(page) for page in (1, 2, 3)), asked="q0", round=2)
+    again = Again(frozenset({"q0"}), "another plan", {0: "s0"}, ("s0", "s1"), 3)
+    parts = cut_into_parts(one, replace(LIMITS, seconds_per_image=SHARD_SECONDS), again)
+    assert [(part.part, part.parts, part.attempt, part.replaces) for part in parts] == [
+        (place, 3, 4, ("s0", "s1")) for place in range(3)]
 
 
 def test_a_shards_name_is_stable_between_processes() -> None:
     """A change here asks every corpus again: raise PLANNER_VERSION with it."""
-    assert [shard.id for shard in shards_of([whole("a", [1, 2])])] == ["534e33c03e56414e06047b91875f8fbf"]
+    assert [shard.id for shard in shards_of([whole("a", [1, 2])])] == ["8aba6b379ff2fcea8d1704caa601095d"]
 
 
 def test_a_video_that_claims_to_last_for_ages_is_refused_before_it_is_planned() -> None:

@@ -99,3 +99,28 @@ def test_reading_past_the_end_fetches_nothing() -> None:
 def test_it_can_be_read_and_sought_and_not_written() -> None:
     reader = RangeReader(Fetches(DATA), len(DATA), 100)
     assert (reader.readable(), reader.seekable(), reader.writable()) == (True, True, False)
+
+
+def test_an_exact_range_is_fetched_alone_and_reads_end_short_at_its_end() -> None:
+    fetches = Fetches(DATA)
+    reader = RangeReader(fetches, len(DATA), 100)
+    reader.fetch_exactly(150, 30)
+    reader.seek(150)
+    assert (reader.read(100), fetches.asked) == (DATA[150:180], [(150, 180)])
+    assert reader.read(10) == DATA[180:190]
+    reader.fetch_exactly(160, 20)
+    assert fetches.asked == [(150, 180), (100, 200)]
+
+
+def test_a_blank_reader_fetches_nothing_and_ends_where_the_object_does() -> None:
+    fetches = Fetches(DATA)
+    reader = RangeReader(fetches, len(DATA), 100)
+    reader.is_blank = True
+    reader.seek(len(DATA) - 5)
+    assert (reader.read(10), fetches.asked) == (bytes(5), [])
+
+
+def test_an_exact_range_past_the_end_is_not_asked_for() -> None:
+    fetches = Fetches(DATA)
+    RangeReader(fetches, len(DATA), 100).fetch_exactly(len(DATA) + 5, 10)
+    assert fetches.asked == []

@@ -11,10 +11,12 @@ import bad_inputs
 import pytest
 
 from model_actors.budgets import image_size
+from model_actors.choosing import choose
 from model_actors.embedded_engine import LIMITS
 from model_actors.engine import Limits
 from pipeline import storage
-from pipeline.planning import Chunk, Part
+from pipeline.fingerprints import of_job
+from pipeline.planning import Chunk, Errand, Part
 from pipeline.probing import plan_asset
 from pipeline.rendering import Helpers, Rendered, render
 from schemas.job import Job
@@ -34,10 +36,15 @@ def job(**settings: Any) -> Job:
     return Job.model_validate({"name": "test", "inputs": ["/in"], "output": "/out", "transcribe": True, **settings})
 
 
+def errand(path: Path) -> Errand:
+    found = storage.stat(str(path))
+    return Errand(found, found.version)
+
+
 def drawn(path: Path, job: Job, helpers: Helpers, limits: Limits = LIMITS) -> list[tuple[Part, Chunk, Rendered]]:
     """Everything a file is cut into, drawn."""
     done: list[tuple[Part, Chunk, Rendered]] = []
-    for part in plan_asset(storage.stat(str(path)), job, limits, helpers):
+    for part in plan_asset(errand(path), job, limits, of_job(job, choose(job)), helpers):
         waiting = list(part.chunks)
         while waiting:
             some = render(waiting, part, str(path), job, limits, helpers)
@@ -135,10 +142,23 @@ def test_pages_that_are_asked_alone_are_drawn_together_and_those_asked_as_one_co
     bad_inputs.text_pdf(tmp_path / "page.pdf", 6)
     whole = {"id": "total", "ask": "What is the total?", "answer": {"type": "number"}}
     both = job(checklist=[whole])
-    [part] = plan_asset(storage.stat(str(tmp_path / "page.pdf")), both, LIMITS, helpers)
+    [part] = plan_asset(errand(tmp_path / "page.pdf"), both, LIMITS, of_job(both, choose(both)), helpers)
     [together] = [chunk for chunk in part.chunks if len(chunk.pages) > 1]
     [rendered] = render([together], part, str(tmp_path / "page.pdf"), both, LIMITS, helpers)
     assert [view.page for view in rendered.views] == [1, 2, 3, 4, 5, 6]
     singles = [chunk for chunk in part.chunks if len(chunk.pages) == 1]
     some = render([*singles[:2], together], part, str(tmp_path / "page.pdf"), both, LIMITS, helpers)
     assert [[view.page for view in each.views] for each in some] == [[1], [2]]
+
+
+def test_a_window_that_takes_long_is_drawn_in_several_calls(tmp_path: Path, helpers: Helpers,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    bad_inputs.video(tmp_path / "film.mp4", 5)
+    whole = [rendered for _, _, rendered in drawn(tmp_path / "film.mp4", job(), helpers)]
+    monkeypatch.setattr("pipeline.rendering.SHARE_OF_LIMIT", 0.0)
+    in_pieces = [rendered for _, _, rendered in drawn(tmp_path / "film.mp4", job(), helpers)]
+    assert [view.time_s for rendered in in_pieces for view in rendered.views] == [0, 1, 2, 3, 4]
+    assert [[view.time_s for view in rendered.views] for rendered in whole] == [
+        [view.time_s for view in rendered.views] for rendered in in_pieces]
+    assert [rendered.failed for rendered in (*whole, *in_pieces)] == [()] * (len(whole) + len(in_pieces))
+    assert {(rendered.decoding or "").partition(";")[0] for rendered in whole} == {"keyframes"}

@@ -10,7 +10,8 @@ import pytest
 from engines import Scripted
 from pipelines import Runner
 
-from model_actors.engine import EngineError
+from model_actors.engine import EngineError, Reply, Request
+from pipeline.publishing import list_published
 
 CHECKLIST = [{"id": "due", "ask": "When is it due?", "answer": "date", "expect": "2026-05-03"}]
 
@@ -87,24 +88,6 @@ def test_a_changed_expectation_judges_again_and_asks_nothing(engine: Scripted, t
     assert [len(tables[name]) for name in ("assets", "requests", "shards")] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("change", [[], [CHECKLIST[0], {"id": "new", "ask": "What else?", "answer": "text"}]],
-                         ids=["question removed", "question added"])
-def test_a_long_document_is_done_again_whole_when_its_questions_change(
-        engine: Scripted, tmp_path: Path, change: list[dict[str, Any]]) -> None:
-    (tmp_path / "in").mkdir()
-    bad_inputs.text_pdf(tmp_path / "in" / "long.pdf", 40)
-    runner = Runner(engine)
-    pages = {"id": "page", "ask": "Which page?", "answer": "number", "scope": "page", "pages": "1-3"}
-    runner(tmp_path, checklist=[*CHECKLIST, pages])
-    tables = runner(tmp_path, checklist=[*change, pages])
-    asked = len(engine.asked)
-    assert len(tables["assets"]) == 1
-    assert {row["question"] for row in tables["answers"]} == {question["id"] for question in [*change, pages]}
-    again = runner(tmp_path, checklist=[*change, pages])
-    runner.close()
-    assert (len(engine.asked), again["assets"]) == (asked, tables["assets"])
-
-
 def test_every_row_says_where_it_came_from(engine: Scripted, tmp_path: Path) -> None:
     tables = run(engine, corpus(tmp_path, "a.pdf"))
     (asset,) = tables["assets"]
@@ -114,3 +97,31 @@ def test_every_row_says_where_it_came_from(engine: Scripted, tmp_path: Path) -> 
                 asset["asset"], asset["version"], asset["fingerprint"], asset["run_id"])
     (request,) = tables["requests"]
     assert (request["engine"], request["images"], request["finish_reason"]) == ("scripted", 1, "stop")
+
+
+def test_a_long_video_that_was_cut_short_goes_on_with_the_stretch_it_came_to(engine: Scripted, tmp_path: Path) -> None:
+    """12 windows of 16 frames, each a shard of its own; the engine breaks at the sixth."""
+    (tmp_path / "in").mkdir()
+    bad_inputs.video(tmp_path / "in" / "film.mp4", 192, fps=2, keyframe_every=20)
+    plain = engine.ask
+
+    async def breaks(request: Request) -> Reply:
+        if len(engine.asked) == 5:
+            raise EngineError("out of memory")
+        return await plain(request)
+
+    question = [{"id": "seen", "ask": "Seen?", "answer": "event"}]
+    runner = Runner(engine)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "ask", breaks)
+            with pytest.raises(EngineError):
+                runner(tmp_path, checklist=question, transcribe=False)
+        published = len(list(list_published(str(tmp_path / "out"))))
+        asked = len(engine.asked)
+        tables = runner(tmp_path, checklist=question, transcribe=False)
+    finally:
+        runner.close()
+    assert (published, asked) == (5, 5)
+    assert [request.views[0].time_s for request in engine.asked] == [16.0 * window for window in range(12)]
+    assert [(row["status"], row["units"]) for row in tables["assets"]] == [("ok", 192)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.checklist import Date, Event, JsonSchema, Label, ListOf, Money, Number, Text, YesNo
 from schemas.job import Job, JobError, TransformersSpec, load_job
@@ -92,7 +93,7 @@ def test_one_page_and_one_phrase_need_no_list(tmp_path: Path) -> None:
     (HEAD + "transcribe: true\noutputs: x\n", "FILE: unknown key 'outputs': did you mean 'output'?"),
     (ask(serverity="high"), "FILE: checklist.0: unknown key 'serverity': did you mean 'severity'?"),
     (HEAD + "transcribe: true\nframes: {evry: 2}\n", "FILE: frames: unknown key 'evry': did you mean 'every'?"),
-    (HEAD + "transcribe: true\nframes: {zzz: 2}\n", "FILE: frames: unknown key 'zzz': known keys: every"),
+    (HEAD + "transcribe: true\nframes: {zzz: 2}\n", "FILE: frames: unknown key 'zzz': known keys: budget, every"),
     (HEAD + "transcribe: true\n7: 2\n", "FILE: unknown key 7: known keys: "),
     (HEAD, "FILE: nothing to do: give a checklist, or 'transcribe: true'"),
     (ask(pages="2-1"), "FILE: checklist.0.pages: pages: '2-1' runs backwards"),
@@ -233,6 +234,17 @@ def test_seconds_between_frames(tmp_path: Path, written: str, seconds: float) ->
     assert load(tmp_path, HEAD + f"transcribe: true\nframes: {{every: {written}}}\n").frames.every == seconds
 
 
+@pytest.mark.parametrize(("written", "an_hour"), [("600/h", 600.0), ("10/min", 600.0), ("0.5 / min", 30.0)])
+def test_budget_of_frames(tmp_path: Path, written: str, an_hour: float) -> None:
+    assert load(tmp_path, HEAD + f"transcribe: true\nframes: {{budget: {written}}}\n").frames.budget == an_hour
+
+
+@pytest.mark.parametrize("written", ["600", "0/h", "600/day", "many/h"])
+def test_budget_without_its_unit_is_refused(tmp_path: Path, written: str) -> None:
+    assert refusal(tmp_path, HEAD + f"transcribe: true\nframes: {{budget: {written}}}\n").startswith(
+        "FILE: frames.budget: ")
+
+
 @pytest.mark.parametrize(("answer", "expect", "hint"), [
     ("number", "ninety", "write it like 1234.5"), ("number", "'10,5'", "write it like 1234.5"),
     ("money", "48.750,00 EUR", "write it like 1234.50 or 1234.50 EUR"), ("date", "1 June 2025", "like 2026-02-03"),
@@ -240,3 +252,22 @@ def test_seconds_between_frames(tmp_path: Path, written: str, seconds: float) ->
 def test_an_expectation_that_no_answer_can_equal_is_refused(
         tmp_path: Path, answer: str, expect: str, hint: str) -> None:
     assert hint in refusal(tmp_path, ask(answer=answer, expect=expect))
+
+
+def test_a_setting_of_our_worker_is_refused_beside_the_stock_one(tmp_path: Path) -> None:
+    engine = "engine: {kind: vllm, model: m, worker: stock, images: causal}\n"
+    assert "'images' is for our own worker" in refusal(tmp_path, HEAD + "transcribe: true\n" + engine)
+
+
+SMALL = {"name": "a", "inputs": ["in"], "output": "out", "transcribe": True}
+
+
+@pytest.mark.parametrize(("share", "read"), [("20%", 0.2), ("12.5 %", 0.125), (0.5, 0.5)])
+def test_the_share_that_may_fail_is_a_number_or_a_percentage(share: object, read: float) -> None:
+    assert Job.model_validate({**SMALL, "stop_if_failed_over": share}).stop_if_failed_over == read
+
+
+@pytest.mark.parametrize("share", ["120%", "0%", 1.0, "a fifth", True])
+def test_another_share_is_refused_with_what_to_write(share: object) -> None:
+    with pytest.raises(ValidationError, match="write a share between 0 and 1, or a percentage"):
+        Job.model_validate({**SMALL, "stop_if_failed_over": share})

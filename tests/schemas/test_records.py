@@ -62,7 +62,7 @@ def test_every_moment_is_in_utc() -> None:
 
 def test_rows_become_a_table_in_the_order_of_its_schema() -> None:
     row = {"run_id": "r", "message": "m", "asset": "a", "version": "v", "phase": "probe", "category": "empty",
-           "retryable": False, "fingerprint": "f", "shard_id": "s"}
+           "retryable": False, "attempts": 1, "fingerprint": "f", "shard_id": "s"}
     table = rows_to_table("failures", [row])
     assert table.schema.equals(TABLES["failures"], check_metadata=True)
     assert table.to_pylist() == [{**row, "page": None, "time_s": None}]
