@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -44,16 +46,24 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tables]:
     return tables
 
 
-def characters_and_lines(tables: Tables) -> tuple[float, float]:
-    """Shares of characters and of whole lines that transcripts have right."""
-    wrong = length = right = lines = 0
-    for row in tables["transcripts"]:
+def characters_and_lines(tables: Tables) -> list[tuple[float, float]]:
+    """Of every page the shares of characters and of whole lines that its transcript has right."""
+    shares = []
+    for row in sorted(tables["transcripts"], key=lambda row: Path(row["asset"]).stem):
         true = made(int(Path(row["asset"]).stem)).text
-        wrong += Levenshtein.distance(row["text"], true)
-        length += len(true)
-        right += sum(mine == its for mine, its in zip(row["text"].split("\n"), true.split("\n"), strict=False))
-        lines += len(true.split("\n"))
-    return 1 - wrong / length, right / lines
+        lines = true.split("\n")
+        right = sum(mine == its for mine, its in zip(row["text"].split("\n"), lines, strict=False))
+        shares.append((1 - Levenshtein.distance(row["text"], true) / len(true), right / len(lines)))
+    return shares
+
+
+def assert_not_worse(ours: Sequence[float], theirs: Sequence[float]) -> None:
+    """Ours are as good as theirs, page by page, but for what two draws of noise differ by.
+
+    The engines draw different noise, so the mean of the differences counts only beyond three of its standard errors.
+    """
+    differences = [mine - its for mine, its in zip(ours, theirs, strict=True)]
+    assert fmean(differences) >= -3 * stdev(differences) / len(differences) ** 0.5
 
 
 def answers(tables: Tables) -> dict[tuple[str, str], Any]:
@@ -69,15 +79,15 @@ def share_right(tables: Tables) -> float:
     return sum(judged) / len(judged)
 
 
-def forms_right(tables: Tables) -> float:
-    """The share of names and totals that are right, of those that the page was drawn to be asked for."""
+def forms_right(tables: Tables) -> list[bool]:
+    """Whether each name and total is right, of those that the page was drawn to be asked for."""
     judged = []
-    for (name, question), value in answers(tables).items():
+    for (name, question), value in sorted(answers(tables).items()):
         true = (made(int(name)).form or {}).get(question, "")
         if question in ("name", "total") and true != "" and not isinstance(true, dict):
             judged.append(value == true if not isinstance(true, float) else value is not None and float(value) == true)
     assert len(judged) >= 15
-    return sum(judged) / len(judged)
+    return judged
 
 
 def test_every_page_is_answered_and_none_failed(found: dict[str, Tables]) -> None:
@@ -89,10 +99,11 @@ def test_every_page_is_answered_and_none_failed(found: dict[str, Tables]) -> Non
 
 def test_our_worker_reads_as_well_as_transformers(found: dict[str, Tables]) -> None:
     shares = {name: characters_and_lines(tables) for name, tables in found.items()}
-    for name, (characters, lines) in shares.items():
-        print(f"{name}: {characters:.1%} of characters and {lines:.1%} of lines right")
-    assert shares["vllm"][0] >= shares["transformers"][0] - 0.02  # two draws of one engine's noise are a point apart
-    assert shares["vllm"][1] >= shares["transformers"][1] - 0.05
+    for name, pages in shares.items():
+        print(name, *(f"{fmean(share):.1%} of {what} right" for what, share in zip(
+            ("characters", "lines"), zip(*pages, strict=True), strict=True)), sep=", ")
+    for ours, theirs in zip(zip(*shares["vllm"], strict=True), zip(*shares["transformers"], strict=True), strict=True):
+        assert_not_worse(ours, theirs)
 
 
 def test_labels_are_those_of_the_transformers_engine(found: dict[str, Tables]) -> None:
@@ -103,7 +114,7 @@ def test_labels_are_those_of_the_transformers_engine(found: dict[str, Tables]) -
 
 
 def test_forms_are_as_often_right_as_those_of_the_transformers_engine(found: dict[str, Tables]) -> None:
-    assert forms_right(found["vllm"]) >= forms_right(found["transformers"]) - 0.1
+    assert_not_worse(forms_right(found["vllm"]), forms_right(found["transformers"]))
 
 
 def test_requests_tell_their_passes_steps_and_entropy(found: dict[str, Tables]) -> None:
