@@ -1,8 +1,8 @@
 """Questions to canvases and back: reads, whose slots are labels settled in one step, and forms, which are JSON.
 
-A checklist is asked in up to two ways, chosen by answer type: yes/no and labels are *read*, everything else is a
-*form*. Both tell the model in words exactly what the canvas then holds: a canvas that the prompt did not ask for is
-answered badly. Transcripts are neither: they are written freely.
+A checklist is asked in up to two ways, chosen by answer type: yes/no, labels and whether an event is seen are *read*,
+everything else is a *form*. Both tell the model in words exactly what the canvas then holds: a canvas that the prompt
+did not ask for is answered badly. Transcripts are neither: they are written freely.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from model_actors.engine import Answer, Evidence, RequestError
-from schemas.checklist import JsonSchema, Label, ListOf, Question, YesNo
+from schemas.checklist import Event, JsonSchema, Label, ListOf, Question, YesNo
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
@@ -33,7 +33,7 @@ FORM_HINTS = {
 
 def is_read(question: Question) -> bool:
     """Whether a question is answered by a label that one denoising step settles."""
-    return isinstance(question.answer, YesNo | Label)
+    return isinstance(question.answer, YesNo | Label | Event)
 
 
 def labels(question: Question) -> tuple[str, ...]:
@@ -58,6 +58,14 @@ def line(question: Question) -> str:
     if is_read(question):
         choices = ", ".join(f"{letter} = {label}" for letter, label in zip(LETTERS, labels(question), strict=False))
         return f"{question.ask} {choices}"
+    return member(question)
+
+
+def member(question: Question) -> str:
+    """The line of a task that asks for one member of a JSON object."""
+    if isinstance(question.answer, YesNo | Label):
+        choices = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels(question))
+        return f"{json.dumps(question.id)}: {question.ask} (one of {choices})"
     if isinstance(question.answer, JsonSchema):
         hint = "by this schema: " + json.dumps(question.answer.definition, ensure_ascii=False)
     elif isinstance(question.answer, ListOf):
@@ -163,7 +171,7 @@ def _value_schema(question: Question) -> dict[str, Any]:
     if isinstance(question.answer, JsonSchema):
         assert question.answer.definition is not None  # held by load_job
         return {**question.answer.definition, "$id": f"urn:canvass:{question.id}"}  # its references are its own
-    if is_read(question):
+    if isinstance(question.answer, YesNo | Label):
         return {"enum": list(labels(question))}
     if isinstance(question.answer, ListOf):
         return {"type": "array", "items": SIMPLE[question.answer.of]}

@@ -7,7 +7,6 @@ checked either way.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -107,14 +106,7 @@ def _inert(text: str) -> str:
 
 def json_task(questions: Sequence[Question]) -> str:
     """The words that ask for one JSON object with an answer to every question."""
-    return "\n".join([canvas.ASK_FORM, *(_line(question) for question in questions)])
-
-
-def _line(question: Question) -> str:
-    if not canvas.is_read(question):
-        return canvas.line(question)
-    choices = ", ".join(json.dumps(label, ensure_ascii=False) for label in canvas.labels(question))
-    return f"{json.dumps(question.id)}: {question.ask} (one of {choices})"
+    return "\n".join([canvas.ASK_FORM, *map(canvas.member, questions)])
 
 
 PATTERNS = {"date": r"^\d{4}-\d{2}-\d{2}$", "currency": "^[A-Z]{3}$", "timestamp": r"^(\d+:)?\d{2}:\d{2}(\.\d+)?$"}

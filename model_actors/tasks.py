@@ -20,7 +20,7 @@ from schemas.job import JobError
 
 T = TypeVar("T")
 
-REPLIES_VERSION = 2
+REPLIES_VERSION = 3
 """Raised whenever the same reply of a model may be understood otherwise."""
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -99,6 +99,16 @@ def formed(questions: Sequence[Question], found: Written, written: Sequence[byte
     text, ends = text_of(found.ids, written)
     answers = canvas.form_answers(questions, text, list(zip(ends, found.chances, strict=False)))
     return Outcome(tuple(answers), usage=found.usage)
+
+
+def read(task: Task, slots: canvas.Read, logits: Sequence[Sequence[float]], usage: Usage) -> Outcome:
+    """The answers of a read. An event that is seen stands for the whole time of the views, until it is located."""
+    timed = {slot.question.id for slot in slots.slots if isinstance(slot.question.answer, Event)}
+    begins, ends = task.views[0].time_s, task.views[-1].until_s
+    answers = canvas.read_answers(slots, logits)
+    return Outcome(tuple(
+        replace(answer, evidence=(Evidence(time_s=begins, end_s=ends, score=answer.confidence),))
+        if answer.question in timed and answer.value == "yes" else answer for answer in answers), usage=usage)
 
 
 def form_too_long(questions: Sequence[Question], canvases: int, usage: Usage) -> Outcome:

@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 
 import torch
 
-from model_actors import canvas, prompts
+from model_actors import canvas, prompts, tasks
 from model_actors.budgets import BUDGETS
 from model_actors.constrained import Holder, Holders, NoCanvasError, token_bytes
 from model_actors.denoising import Hold, Row, Sampler, noise_of, step
 from model_actors.diffusion_gemma import CheckpointError, DiffusionGemma, Prefix, look_up
 from model_actors.engine import EngineError, Limits, Reply, Request, RequestError, Usage, View
-from model_actors.tasks import Outcome, Task, Written, cut_note, form_too_long, formed, reply_of, tasks_of, transcribed
+from model_actors.locating import locate
+from model_actors.tasks import Outcome, Task, Written
 from schemas.checklist import Question
 from schemas.job import JobError, TransformersSpec
 
@@ -79,9 +80,10 @@ class TransformersEngine:
 
     async def ask(self, request: Request) -> Reply:
         """Answer a request: labels as reads, other questions as a form, and a transcript of each view."""
-        groups = tasks_of(request, self._model.tokenizer, self._model.special, self._model.canvas)
+        groups = tasks.tasks_of(request, self._model.tokenizer, self._model.special, self._model.canvas)
         found = await asyncio.gather(*(self._group(request, group) for group in groups))
-        return reply_of(request, [outcome for outcomes in found for outcome in outcomes])
+        reply = tasks.reply_of(request, [outcome for outcomes in found for outcome in outcomes])
+        return await locate(request, reply, self.ask)
 
     async def _group(self, request: Request, group: list[Task]) -> list[Outcome]:
         """Everything that is asked of the same views; they are encoded once, with all that the prompts share."""
@@ -102,7 +104,7 @@ class TransformersEngine:
 
     def _make(self, task: Task, effort: int) -> _MakeWay:
         if task.read is not None:
-            return functools.partial(self._read, task.read, effort)
+            return functools.partial(self._read, task, task.read, effort)
         if task.questions:
             holder = self._holders.of(canvas.form_schema(task.questions))
             return functools.partial(self._form, task.questions, holder, effort)
@@ -123,26 +125,26 @@ class TransformersEngine:
         outcome: Outcome = yield from make(prefix, ids)
         return replace(outcome, usage=Usage(len(ids)) + thought.usage + outcome.usage)
 
-    def _read(self, read: canvas.Read, effort: int, prefix: Prefix, ids: Sequence[int]) -> Way[Outcome]:
+    def _read(self, task: Task, read: canvas.Read, effort: int, prefix: Prefix, ids: Sequence[int]) -> Way[Outcome]:
         pinned = torch.tensor(read.ids, device=self._model.device)
         pinned[[slot.position for slot in read.slots]] = -1
         noise = noise_of(self._sampler.seed, ids, f"read {read.slots[0].question.id}", self._model.device)
         row = Row(prefix, replace(self._sampler, steps=effort), noise, len(read.ids), self._model.vocabulary, pinned)
         yield row
         logits = [row.raw[slot.position, list(slot.ids)].tolist() for slot in read.slots]
-        return Outcome(tuple(canvas.read_answers(read, logits)), usage=Usage(None, len(read.slots), row.step))
+        return tasks.read(task, read, logits, Usage(None, len(read.slots), row.step))
 
     def _form(self, questions: Sequence[Question], holder: Holder, effort: int, prefix: Prefix, ids: Sequence[int]) \
             -> Way[Outcome]:
         try:
             written = yield from self._write(prefix, ids, "form", self._model.ends, holder, effort)
         except NoCanvasError:
-            return form_too_long(questions, self._settings.canvases, Usage())
-        return formed(questions, written, self._written)
+            return tasks.form_too_long(questions, self._settings.canvases, Usage())
+        return tasks.formed(questions, written, self._written)
 
     def _transcribe(self, view: View, prefix: Prefix, ids: Sequence[int]) -> Way[Outcome]:
         written = yield from self._write(prefix, ids, "transcript", self._model.ends)
-        return transcribed(view, written, self._written, cut_note(self._settings.canvases))
+        return tasks.transcribed(view, written, self._written, tasks.cut_note(self._settings.canvases))
 
     def _write(self, prefix: Prefix, ids: Sequence[int], purpose: str, ends: frozenset[int],
                holder: Holder | None = None, effort: int = 1) -> Way[Written]:

@@ -24,27 +24,18 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-from model_actors import canvas, json_asking, prompts
+from model_actors import canvas, json_asking, prompts, tasks
 from model_actors.budgets import BUDGETS
 from model_actors.constrained import token_bytes
 from model_actors.denoising import Sampler, noise_of
 from model_actors.diffusion_gemma import CheckpointError, check_folder, look_up, size_of_weights
 from model_actors.engine import EngineError, Limits, Reply, Request, RequestError, StartError, Usage, View
 from model_actors.json_asking import Chat, Completion
+from model_actors.locating import locate
 from model_actors.overhearing import Overheard
-from model_actors.tasks import (
-    Outcome,
-    Task,
-    Written,
-    cut_note,
-    form_too_long,
-    formed,
-    reply_of,
-    tasks_of,
-    together,
-    transcribed,
-)
+from model_actors.tasks import Outcome, Task, Written, together
 from model_actors.vllm_options import Hardware, Model, advice, derive, shown, this_hardware
+from schemas.checklist import Event
 from schemas.job import Job, JobError, VllmSpec
 
 NAME = "vllm"
@@ -152,9 +143,10 @@ class VllmEngine:
         """Answer a request: by canvases where the model has such, by JSON where it has none."""
         if not self._start.canvas:
             return await json_asking.ask(request, self._complete, self._start.limits.canvas)
-        groups = tasks_of(request, self._tokenizer, self._special, self._start.canvas)
+        groups = tasks.tasks_of(request, self._tokenizer, self._special, self._start.canvas)
         found = await together(self._group(request, group) for group in groups)
-        return reply_of(request, [outcome for outcomes in found for outcome in outcomes])
+        reply = tasks.reply_of(request, [outcome for outcomes in found for outcome in outcomes])
+        return await locate(request, reply, self.ask)
 
     async def _group(self, request: Request, group: list[Task]) -> list[Outcome]:
         """Everything that is asked of the same views: one first, and the others after its prefill, which they share."""
@@ -180,7 +172,7 @@ class VllmEngine:
             return await self._read(request, task, task.read, ids)
         if not task.questions:
             written = await self._write(request, task, ids, {}, self._ends)
-            return transcribed(task.views[0], written, self._written, cut_note(self._spec.canvases))
+            return tasks.transcribed(task.views[0], written, self._written, tasks.cut_note(self._spec.canvases))
         held: dict[str, Any] = {}
         if self._spec.worker == "canvass":
             held = {"canvass_form": json.dumps(canvas.form_schema(task.questions)),
@@ -188,8 +180,8 @@ class VllmEngine:
                     "canvass_steps": self._start.sampler.steps * request.effort}
         written = await self._write(request, task, ids, held, self._ends)
         if held and not any(self._written[token] for token in written.ids):
-            return form_too_long(task.questions, self._spec.canvases, written.usage)
-        return formed(task.questions, written, self._written)
+            return tasks.form_too_long(task.questions, self._spec.canvases, written.usage)
+        return tasks.formed(task.questions, written, self._written)
 
     async def _read(self, request: Request, task: Task, read: canvas.Read, ids: list[int]) -> Outcome:
         noise = noise_of(self._start.sampler.seed, ids, f"read {read.slots[0].question.id}", torch.device("cpu"))
@@ -207,7 +199,7 @@ class VllmEngine:
         if moved and self._spec.worker == "canvass":  # the stock one writes there what the model would have written
             raise EngineError(f"vLLM moved what was pinned at {moved} of a canvas")
         logits = [[found.logprobs[slot.position][token].logprob for token in slot.ids] for slot in read.slots]
-        return Outcome(tuple(canvas.read_answers(read, logits)), usage=replace(spent, output_tokens=len(read.slots)))
+        return tasks.read(task, read, logits, replace(spent, output_tokens=len(read.slots)))
 
     async def _write(self, request: Request, task: Task, ids: list[int], extra: dict[str, Any], ends: Sequence[int]) \
             -> Written:
@@ -369,7 +361,9 @@ def start_of(job: Job, spec: VllmSpec) -> tuple[Start, dict[str, Any]]:
 def _asks_twice(job: Job) -> bool:
     """Whether several requests of a job are about the same pictures."""
     thinks = isinstance(job.engine, VllmSpec) and job.engine.thinking  # a thought is a request of its own
-    return thinks or len({canvas.is_read(question) for question in job.checklist}) + int(job.transcribe) > 1
+    locates = any(isinstance(question.answer, Event) for question in job.checklist)
+    ways = {canvas.is_read(question) for question in job.checklist}
+    return thinks or locates or len(ways) + int(job.transcribe) > 1
 
 
 def said_of(start: Start) -> list[str]:

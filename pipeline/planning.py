@@ -18,7 +18,7 @@ from pipeline.legibility import choose_budget
 from pipeline.sources import UNKNOWN, Kind
 from pipeline.storage import StoredObject
 from pipeline.units import DocumentProbe, PageShape, UnreadableError, VideoProbe
-from schemas.checklist import Question, applies, select_pages
+from schemas.checklist import Event, Question, applies, select_pages
 from schemas.job import Job, JobError
 
 PROMPT_TOKENS = 512
@@ -152,7 +152,8 @@ class Shard:
 
 def question_tokens(question: Question) -> int:
     """An upper bound of the prompt tokens of one question."""
-    return QUESTION_TOKENS + text_tokens(canvas.line(question))
+    line = canvas.member(question) if isinstance(question.answer, Event) else canvas.line(question)  # it is the longer
+    return QUESTION_TOKENS + text_tokens(line)
 
 
 def check_job(job: Job, limits: Limits) -> None:
