@@ -42,7 +42,7 @@ class View:
 
     `pixels` is uint8 [height, width, 3], RGB, at the exact size of the request's budget. `words` is the page's own
     text layer where there is one that can be believed; `note` says why there is none. A frame stands for the time
-    from `time_s` until `until_s`.
+    from `time_s` until `until_s`; one that `leads` belongs to the window before and is not transcribed.
     """
 
     pixels: Pixels
@@ -51,6 +51,7 @@ class View:
     until_s: float | None = None
     words: Words | None = None
     note: str | None = None
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,8 @@ class Limits:
 
     `context` tokens a request, `canvas` tokens of it reserved for what is written, `images` a request, `budgets` it
     knows, `pixels_per_em` below which it cannot read text, `text_in_prompt` where a page's text layer takes part of
-    the context, and `seconds_per_image` expected, by which work is cut into shards.
+    the context, and `seconds_per_image` expected, by which work is cut into shards. `lead` frames of the window before
+    are shown again, so that a change between two windows is seen by one.
     """
 
     context: int
@@ -199,6 +201,7 @@ class Limits:
     pixels_per_em: float
     text_in_prompt: bool
     seconds_per_image: float
+    lead: int = 0
 
 
 class RequestError(Exception):

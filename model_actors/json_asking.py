@@ -59,7 +59,7 @@ async def ask(request: Request, complete: Complete, max_tokens: int) -> Reply:
     """Answer a request."""
     asked = [_questions(request, complete)] if request.questions else []
     asked += [_transcript(request, view, complete, max_tokens)
-              for view in (request.views if request.transcribe else ())]
+              for view in request.views if request.transcribe and not view.leads]
     return reply_of(request, await together(asked))
 
 

@@ -67,7 +67,7 @@ def tasks_of(request: Request, tokenizer: Any, special: prompts.SpecialTokens, w
         canvas.reads(tokenizer, read, width, special.end_of_turn, special.pad) if read else ())]
     if formed:
         together.append(Task(request.views, canvas.form_task(formed), questions=formed))
-    apart = [Task((view,), prompts.TRANSCRIBE) for view in (request.views if request.transcribe else ())]
+    apart = [Task((view,), prompts.TRANSCRIBE) for view in request.views if request.transcribe and not view.leads]
     if len(request.views) == 1:
         return [group for group in [[*together, *apart]] if group]
     return [group for group in [together, *([task] for task in apart)] if group]

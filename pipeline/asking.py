@@ -93,7 +93,8 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
     for transcript in reply.transcripts:
         rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, until_s=until[transcript.time_s],
                  **_transcript(transcript))
-    coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else None
+    unseen = sum(unit.units for unit in rendered.failed)
+    coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else 1 - unseen / rendered.samples
     for answer in reply.answers:
         question = questions[answer.question]
         row = {"question": question.id, "question_fingerprint": setting.names.questions[question.id],

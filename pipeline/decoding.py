@@ -15,7 +15,8 @@ from typing import Any
 
 import av
 
-from pipeline.videos import TICK, Video, open_video
+from pipeline.units import TICK
+from pipeline.videos import Video, open_video
 
 LATE_START = 0.5
 """Seconds by which the first frame of a presentation may come late and still be what it begins with."""

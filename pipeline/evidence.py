@@ -8,8 +8,13 @@ from collections.abc import Iterable, Sequence
 from model_actors.engine import Answer, Evidence, Pixels, View
 from pipeline import storage, stores
 from pipeline.fingerprints import digest
+from pipeline.units import TICK
 
 EVIDENCE = "evidence"
+THUMBNAILS = "thumbnails"
+THUMBNAIL_SIDE = 320
+"""Longer side of a scene's picture in px."""
+
 QUALITY = 85
 """Of JPEG, at which print stays legible; Pillow warns above 95."""
 
@@ -31,11 +36,27 @@ def keep_pictures(output: str, asset: str, version: str, views: Sequence[View], 
             storage.put_if_absent(picture_uri(output, asset, version, time_s), _jpeg(pixels))
 
 
-def _jpeg(pixels: Pixels) -> bytes:
+def keep_thumbnail(output: str, asset: str, version: str, views: Sequence[View], time_s: float) -> str | None:
+    """Write a small picture of the frame that is shown from a time on; where it is below the output.
+
+    None where no frame was drawn that is shown then. Raises StorageError.
+    """
+    shown = [view for view in views if view.time_s is not None and abs(view.time_s - time_s) < TICK]
+    if not shown:
+        return None
+    path = f"{THUMBNAILS}/{digest([asset, version])}/{time_s:.3f}.jpg"
+    storage.put_if_absent(stores.join(output, path), _jpeg(shown[0].pixels, THUMBNAIL_SIDE))
+    return path
+
+
+def _jpeg(pixels: Pixels, side: int | None = None) -> bytes:
     from PIL import Image
 
     sink = io.BytesIO()
-    Image.fromarray(pixels).save(sink, "JPEG", quality=QUALITY)
+    image = Image.fromarray(pixels)
+    if side is not None:
+        image.thumbnail((side, side))
+    image.save(sink, "JPEG", quality=QUALITY)
     return sink.getvalue()
 
 

@@ -15,7 +15,7 @@ from schemas.job import Job
 RENDERER_VERSION = 1
 """Raised whenever the same page or frame may be drawn, or its text layer judged, differently."""
 
-PLANNER_VERSION = 1
+PLANNER_VERSION = 2
 """Raised whenever the same asset may be cut into other chunks."""
 
 

@@ -26,7 +26,7 @@ from schemas.checklist import Question
 from schemas.records import PUBLISHED, rows_to_table
 
 TRANSACTION = "canvass-fold"
-ORDER = ("transcripts", "answers", "events", "failures", "requests", "assets", "shards")
+ORDER = ("transcripts", "answers", "events", "scenes", "failures", "requests", "assets", "shards")
 
 Row = dict[str, Any]
 
@@ -43,7 +43,7 @@ class Fold:
     def __init__(self, output: str, record: Mapping[str, Any], tables: Mapping[str, DeltaTable]) -> None:
         self._output, self._record, self._tables = output, record, tables
         self._questions = {each["id"]: Question.model_validate(each) for each in record["checklist"]}
-        self._made: dict[str, list[Row]] = {"assets": [], "answers": [], "events": []}
+        self._made: dict[str, list[Row]] = {"assets": [], "answers": [], "events": [], "scenes": []}
 
     def commit(self, number: int, behind: Sequence[str]) -> int:
         """Stage the rows of the tables that are `behind`, then commit them in order. The number of assets.
@@ -104,7 +104,7 @@ class Fold:
     def _keep(self, name: str, made: Collection[str], kept: Mapping[str, Mapping[str, Row]],
               staged: Staged) -> set[str]:
         """Stage what stays of the assets that the table has, where anything goes; the assets whose rows give way."""
-        if name in ("answers", "events"):  # their rows are made again
+        if name in ("answers", "events", "scenes"):  # their rows are made again
             return set(made) if kept else set()
         keys = pa.array([f"{asset}\0{shard}" for asset, parts in kept.items() for shard, part in parts.items()
                          if name != "transcripts" or self._is_transcribed(part)], pa.string())
@@ -175,6 +175,7 @@ class Fold:
         self._made["assets"].append({**merged.asset, **listed, "asked": asked_text(asked)})
         self._made["answers"] += merged.answers
         self._made["events"] += merged.events
+        self._made["scenes"] += merged.scenes
 
     def _seen(self, row: Row, stamp: str | None) -> Row:
         if stamp is not None:

@@ -9,24 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from model_actors.engine import Pixels
 from pipeline.decoding import Tally, decoded, frames_at
 from pipeline.pixel_slots import new_image
-from pipeline.units import FrameTimes, UnreadableError, VideoProbe
-from pipeline.videos import TICK, Video, kept_open, open_video
+from pipeline.scenes import SIZE, Look, Watch, difference, look_at
+from pipeline.units import TICK, FrameTimes, UnreadableError, VideoProbe
+from pipeline.videos import Video, kept_open, open_video
 
 LONGEST_SECONDS = 48 * 3600
 """Longest video that is planned: a longer claim is mostly a broken index."""
 
-LUMA_SIZE = (160, 90)
-TILE = 8
 NEW_FRAME = 12.0
-"""Largest mean luma difference of a tile of 8 x 8 px, at 160 x 90, up to which two frames show the same: it keeps
+"""Largest mean luma difference of a tile up to which two frames show the same (see `scenes.difference`): it keeps
 one-word subtitle changes, which global hashes lose."""
 
-Luma = npt.NDArray[np.float32]
+END_SHARE = 0.75
+"""Share of a window's samples after which it ends where another scene begins."""
 
 
 def probe(uri: str) -> tuple[VideoProbe, list[Pixels]]:
@@ -62,45 +61,60 @@ class _Kept:
 
 
 def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int], most: int | None = None,
-         seconds: float = math.inf) -> tuple[FrameTimes, list[Pixels]]:
+         seconds: float = math.inf, lead: bool = False, may_end: bool = False) -> tuple[FrameTimes, list[Pixels]]:
     """The frames shown at first, first + step, ... (`count` times, in seconds from the start of the presentation).
 
     Each is drawn at `size` (width, height) px, rotation applied; a frame that looks like the last kept one is not
     kept again. Where more than `most` are left, the first is kept and those that differ most from the one before, which
     stand for the time of the others too. A time at which no frame is shown, after the last one's own end or amid
-    damage, is not seen. After so many `seconds` no more times are dealt with.
+    damage, is not seen. After so many `seconds` no more times are dealt with, nor, if it `may_end`, once another scene
+    begins near the end. The sample before the first is compared with it, and with `lead` kept too.
     """
     started = clock.monotonic()
     kept: list[_Kept] = []
     unseen: list[float] = []
-    asked = 0
+    look: Look | None = None
+    last: Look | None = None
     seen: Any = None
-    last: Luma | None = None
-    tally = Tally()
+    tally, watch = Tally(), Watch(step)
+    dealt, cut = 0, 0
+    before = int(first - step > -TICK)
+    samples = [first + place * step for place in range(-before, count)]
     with kept_open(uri) as video:
-        with closing(frames_at(video, [first + place * step for place in range(count)], tally)) as found:
-            for time, frame in found:
-                asked += 1
-                if frame is None:
-                    unseen.append(time)
+        with closing(frames_at(video, samples, tally)) as found:
+            for place, (time, frame) in enumerate(found, -before):
+                if frame is not None and frame is not seen:
+                    look, seen = _look(frame), frame
+                is_cut = watch.see(time, None if frame is None else look)
+                if place < 0:
+                    if lead and frame is not None:
+                        kept.append(_Kept(time, math.inf, first, _drawn(frame, size) if most is None else None))
                     continue
-                if frame is not seen:
-                    luma, seen = _luma(frame), frame
-                    difference = math.inf if last is None else _difference(luma, last)
-                    if difference > NEW_FRAME:
-                        kept.append(_Kept(time, difference, time, _drawn(frame, size) if most is None else None))
-                        last = luma
-                kept[-1].until = time + step
+                dealt, cut = place + 1, place if is_cut else cut
+                if frame is None or look is None:
+                    unseen.append(time)
+                else:
+                    change = math.inf if last is None else difference(look.luma, last.luma)
+                    if change > NEW_FRAME:
+                        kept.append(_Kept(time, change, time, _drawn(frame, size) if most is None else None))
+                        last = look
+                    kept[-1].until = time + step
                 if clock.monotonic() - started > seconds:
                     break
+        ends = may_end and dealt == count and cut >= END_SHARE * count
+        if ends:
+            dealt = cut
+            kept = [each for each in kept if each.time < samples[before + cut] - TICK]
+            unseen = [time for time in unseen if time < samples[before + cut] - TICK]
         if most is not None:
-            kept = _most_telling(kept, most)
+            kept = _most_telling(kept, most + sum(each.time < first - TICK for each in kept))
             for each, (_, frame) in zip(kept, frames_at(video, [each.time for each in kept], tally), strict=True):
                 each.image = None if frame is None else _drawn(frame, size)
             kept = [each for each in kept if each.image is not None]
         how = _how(video, tally)
     times = FrameTimes(tuple(each.time for each in kept), tuple(each.until for each in kept), tuple(unseen),
-                       tally.damaged, tally.decoded, how, asked)
+                       tally.damaged, tally.decoded, how, dealt, ends,
+                       watch.stretches(first, first + dealt * step))
     return times, [each.image for each in kept if each.image is not None]
 
 
@@ -122,16 +136,10 @@ def _how(video: Video, tally: Tally) -> str:
     return "keyframes" if 0 < tally.decoded <= tally.groups else "groups of pictures"
 
 
-def _luma(frame: Any) -> Luma:
-    small = frame.reformat(width=LUMA_SIZE[0], height=LUMA_SIZE[1], format="gray").to_ndarray()
-    return np.asarray(small, np.float32)
-
-
-def _difference(luma: Luma, last: Luma) -> float:
-    """That of the tile that differs most, in levels of 255."""
-    rows = luma.shape[0] // TILE * TILE
-    tiles = np.abs(luma - last)[:rows].reshape(rows // TILE, TILE, -1, TILE).mean(axis=(1, 3))
-    return float(tiles.max())
+def _look(frame: Any) -> Look:
+    width, height = SIZE
+    return look_at(frame.reformat(width=width, height=height, format="gray").to_ndarray(),
+                   frame.reformat(width=width, height=height, format="yuv444p").to_ndarray())
 
 
 def _drawn(frame: Any, size: tuple[int, int]) -> Pixels:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.units import TICK
 from schemas import answers
 from schemas.checklist import Event, Question, condition
 
@@ -17,6 +18,9 @@ VERDICT_LINE = 0.5
 
 CLEAR_LEAD = 0.05
 """Lead in confidence by which one value must stand before every other to be the asset's answer."""
+
+STILL_SECONDS = 5.0
+"""Shortest stretch that is said to be still."""
 
 MAX_EVIDENCE = 3
 """Pieces of evidence kept with an asset's answer; its chunks' answers hold all."""
@@ -40,6 +44,7 @@ class Merged:
     asset: Row
     answers: list[Row]
     events: list[Row]
+    scenes: list[Row]
 
 
 def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row], chunk_answers: Sequence[Row],
@@ -75,7 +80,7 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
         by_page = question.scope == "page" and row["status"] != "not_applicable"
         row["verdict"] = _page_verdict(question, own) if by_page else judge(question, row)
         merged[question.id] = row
-    return Merged(asset, list(merged.values()), events)
+    return Merged(asset, list(merged.values()), events, _scenes(parts, common))
 
 
 def _status_of_rounds(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
@@ -157,18 +162,35 @@ def _page_verdict(question: Question, own: Sequence[Row]) -> str | None:
 
 
 def _events(question: Question, own: Sequence[Row], common: Row) -> list[Row]:
-    """Stretches joined where one begins before the last has ended; windows that overlap count nothing twice."""
+    """Stretches joined where one begins before the last has ended; windows that share a frame count nothing twice."""
     answered = sorted(((item, row) for row in own if row["value"] == "yes" for item in row["evidence"] or ()),
                       key=lambda pair: (pair[0]["time_s"], pair[0]["end_s"]))
     found: list[Row] = []
+    told: set[tuple[Any, ...]] = set()
     for item, row in answered:
-        if found and item["time_s"] <= found[-1]["end_s"] + 1e-6:
+        place = (item["time_s"], item["quote"], str(item["box"]))
+        if found and item["time_s"] <= found[-1]["end_s"] + TICK:
             found[-1]["end_s"] = max(found[-1]["end_s"], item["end_s"])
             found[-1]["confidence"] = min((value for value in (found[-1]["confidence"], row["confidence"])
                                            if value is not None), default=None)
-            found[-1]["evidence"].append(item)
+            found[-1]["evidence"] += [] if place in told else [item]
         else:
             found.append({**common, "question": question.id, "start_s": item["time_s"], "end_s": item["end_s"],
                           "confidence": row["confidence"], "confidence_source": row["confidence_source"],
                           "evidence": [item], "engine": row["engine"]})
+        told.add(place)
     return found
+
+
+def _scenes(parts: Sequence[Row], common: Row) -> list[Row]:
+    """Stretches of one kind joined where one begins before the last has ended, as what goes on over a seam does."""
+    found: list[Row] = []
+    for item in sorted((item for part in parts for item in part["stretches"] or ()),
+                       key=lambda item: (item["kind"], item["start_s"], item["end_s"])):
+        last = found[-1] if found else None
+        if last is not None and last["kind"] == item["kind"] and item["start_s"] < last["end_s"] - TICK:
+            last |= {"end_s": max(last["end_s"], item["end_s"]), "picture": last["picture"] or item["picture"]}
+        else:
+            found.append({**common, **item})
+    return sorted((row for row in found if row["kind"] != "still" or row["end_s"] - row["start_s"] >= STILL_SECONDS),
+                  key=lambda row: (row["start_s"], row["kind"]))

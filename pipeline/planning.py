@@ -34,7 +34,8 @@ TEXT_TOKENS = text_tokens(f"\n{PAGE_TEXT}\n\n")
 """Tokens reserved for the words around a page's text layer."""
 
 WINDOW_FRAMES = 60
-"""Frames of one window: the model's stated regime is up to 60 frames at one a second."""
+"""Frames of one window, the one that it shares with the window before among them: the model's stated regime is up to 60
+frames at one a second."""
 
 WINDOW_SECONDS = 600.0
 """Longest window of a video of which a budget says how many frames are shown: what its answers say of time is no
@@ -57,7 +58,7 @@ MAX_SHARD_ASSETS = 64
 class Chunk:
     """What one request sees: pages (from 1) of a document, or `frames` samples of a video from `first_s` on.
 
-    Of these samples at most `most` are shown, if it is given.
+    Of these samples at most `most` are shown, if it is given, and `lead` samples before them again.
 
     `sizes` are the pixel sizes (width, height) of the images, one each page, or one for all frames; `tokens` bounds
     the whole request, canvas included.
@@ -74,11 +75,12 @@ class Chunk:
     step_s: float = 0.0
     frames: int = 0
     most: int | None = None
+    lead: int = 0
 
     @property
     def images(self) -> int:
         """Images of the request at most."""
-        return len(self.pages) or (self.frames if self.most is None else min(self.frames, self.most))
+        return len(self.pages) or self.lead + (self.frames if self.most is None else min(self.frames, self.most))
 
 
 @dataclass(frozen=True)
@@ -243,8 +245,8 @@ def plan_document(probe: DocumentProbe, job: Job, limits: Limits) -> list[Chunk]
 def plan_video(probe: VideoProbe, job: Job, limits: Limits) -> list[Chunk]:
     """Windows of at most 60 frames, one sample every `frames.every` seconds from 0 to the claimed end.
 
-    With a `frames.budget` a window has as many samples as it takes to be allowed that many frames, or fewer where that
-    would be over WINDOW_SECONDS.
+    A window also shows the last frame of the one before, where the engine wants it. With a `frames.budget` a window has
+    as many samples as it takes to be allowed that many frames, or fewer where that would be over WINDOW_SECONDS.
     """
     questions = [question for question in job.checklist if applies(question, "video")]
     if not questions and not job.transcribe:
@@ -254,6 +256,8 @@ def plan_video(probe: VideoProbe, job: Job, limits: Limits) -> list[Chunk]:
     fixed = _fixed_tokens(job, questions, limits)
     a_frame = image_tokens(size) + STAMP_TOKENS
     window = min(WINDOW_FRAMES, limits.images, (min(job.context, limits.context) - fixed) // a_frame)
+    lead = min(limits.lead, window - 1)
+    window -= lead
     step = job.frames.every
     if probe.duration / step > MAX_SAMPLES:
         raise UnreadableError("too_large", f"claims to last {probe.duration:.0f} s, over {MAX_SAMPLES:,} samples: its "
@@ -268,10 +272,27 @@ def plan_video(probe: VideoProbe, job: Job, limits: Limits) -> list[Chunk]:
     for first in range(0, samples, window):
         frames = min(window, samples - first)
         most = None if allowed is None else max(1, math.floor(frames * allowed + 1e-9))
-        chunks.append(Chunk(f"t{first}-{first + frames - 1}", tuple(question.id for question in questions),
-                            job.transcribe, budget, (size,), fixed + (most or frames) * a_frame, first_s=first * step,
-                            step_s=step, frames=frames, most=most))
+        chunks.append(Chunk(_window_id(first, frames), tuple(question.id for question in questions), job.transcribe,
+                            budget, (size,), fixed + (lead + (most or frames)) * a_frame, first_s=first * step,
+                            step_s=step, frames=frames, most=most, lead=lead))
     return chunks
+
+
+def _window_id(first: int, frames: int) -> str:
+    return f"t{first}-{first + frames - 1}"
+
+
+def end_window(windows: Sequence[Chunk], frames: int) -> list[Chunk]:
+    """Windows that see the same samples, of which the first ends after so many: another scene begins there.
+
+    They stay within the frames and tokens of those that were planned.
+    """
+    first, last, largest = windows[0], windows[-1], max(windows, key=lambda window: window.frames)
+    begins = round(first.first_s / first.step_s)
+    ends = round(last.first_s / last.step_s) + last.frames
+    rest = [replace(largest, id=_window_id(start, min(largest.frames, ends - start)), first_s=start * first.step_s,
+                    frames=min(largest.frames, ends - start)) for start in range(begins + frames, ends, largest.frames)]
+    return [replace(first, id=_window_id(begins, frames), frames=frames), *rest]
 
 
 def cut_into_parts(whole: Part, limits: Limits, again: Again | None = None) -> list[Part]:
@@ -301,8 +322,8 @@ def cut_into_parts(whole: Part, limits: Limits, again: Again | None = None) -> l
 
 
 def _named(chunk: Chunk) -> tuple[object, ...]:
-    """What a chunk is, as plans have always named it: a budget is there where it is given."""
-    *known, most = astuple(chunk)
+    """What a chunk is, as plans have always named it: a budget is there where it is given, a lead is the engine's."""
+    *known, most, _ = astuple(chunk)
     return tuple(known) if most is None else (*known, most)
 
 

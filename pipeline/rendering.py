@@ -8,7 +8,7 @@ import queue
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline import storage, stores
 from pipeline.helper import Helper, Outcome
 from pipeline.legibility import choose_budget
 from pipeline.planning import Chunk, Part
-from pipeline.units import FrameTimes, PageText, UnreadableError
+from pipeline.units import TICK, FrameTimes, PageText, Stretch, UnreadableError
 from schemas.job import Job
 
 SHARE_OF_LIMIT = 0.5
@@ -90,8 +90,10 @@ class FailedUnit:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The views of a chunk at one budget, its failed units, the rungs that rendering climbed, and how frames were
-    found.
+    """The views of a chunk at one budget, its failed units, and the rungs that rendering climbed.
+
+    Of a video also how frames were found, what was seen over time, and how many samples were looked at: fewer than were
+    planned where the window ends because another scene begins.
     """
 
     views: tuple[View, ...]
@@ -99,6 +101,8 @@ class Rendered:
     budget: int
     rungs: tuple[str, ...] = ()
     decoding: str | None = None
+    stretches: tuple[Stretch, ...] = ()
+    samples: int = 0
 
 
 def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) \
@@ -109,7 +113,7 @@ def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Lim
     """
     first = chunks[0]
     if first.frames:
-        return [_frames(first, part, path, job, helpers)]
+        return [_frames(first, part, path, job, helpers, may_end=first.most is None)]
     if len(first.pages) > 1:
         pages: list[_Page] = []
         while len(pages) < len(first.pages):
@@ -143,10 +147,14 @@ def _draw(pages: Sequence[tuple[int, tuple[int, int] | int]], part: Part, path: 
 
 def redraw(chunk: Chunk, budget: int, part: Part, path: str, job: Job, limits: Limits, helpers: Helpers) \
         -> Rendered | None:
-    """Every page of a chunk at a larger budget; None for frames, and where the request would not fit its context."""
-    tokens = chunk.tokens + sum(budget + IMAGE_MARKS - image_tokens(size) for size in chunk.sizes)
-    if chunk.frames or tokens > min(job.context, limits.context):
+    """Every page or frame of a chunk at a larger budget; None where the request would not fit its context."""
+    sizes = chunk.sizes * chunk.images if chunk.frames else chunk.sizes
+    tokens = chunk.tokens + sum(budget + IMAGE_MARKS - image_tokens(size) for size in sizes)
+    if tokens > min(job.context, limits.context):
         return None
+    if chunk.frames:
+        larger = replace(chunk, budget=budget, sizes=(image_size(*chunk.sizes[0], budget),))
+        return _frames(larger, part, path, job, helpers, may_end=False)
     pages: list[_Page] = []
     while len(pages) < len(chunk.pages):
         pages += _draw([(number, budget) for number in chunk.pages[len(pages) :]], part, path, job, helpers)
@@ -192,37 +200,45 @@ def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | No
     return needed if tokens <= min(job.context, limits.context) else None
 
 
-def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers) -> Rendered:
+def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may_end: bool) -> Rendered:
     """The frames of a window, drawn in several calls where one would come near its limit of time.
 
-    One of which only so many are kept is looked at as a whole.
+    One of which only so many are kept is looked at as a whole, any other `may_end` where another scene begins.
     """
     seconds = math.inf if chunk.most is not None else job.limits.seconds * SHARE_OF_LIMIT
     views: list[View] = []
     unseen: list[float] = []
     failed: list[FailedUnit] = []
+    stretches: list[Stretch] = []
     ways: list[str] = []
+    samples = chunk.frames
     done = damaged = decoded = 0
-    while done < chunk.frames:
-        first, left = chunk.first_s + done * chunk.step_s, chunk.frames - done
+    while done < samples:
+        first, left = chunk.first_s + done * chunk.step_s, samples - done
         try:
             times, images = helpers.call("pipeline.frames:grab", path, first, chunk.step_s, left, chunk.sizes[0],
-                                         chunk.most, seconds)
+                                         chunk.most, seconds, chunk.lead > 0 and done == 0, may_end)
         except UnreadableError as caught:
             failed.append(FailedUnit(caught, time_s=first, units=left))
             break
         assert isinstance(times, FrameTimes)
-        views += [View(pixels, time_s=at, until_s=min(until, part.duration or until))
+        ends_at = part.duration or math.inf
+        views += [View(pixels, time_s=at, until_s=min(until, ends_at), leads=at < chunk.first_s - TICK)
                   for at, until, pixels in zip(times.kept, times.shown_until, images, strict=True)]
+        stretches += [replace(each, end_s=min(each.end_s, ends_at)) for each in times.stretches]
         unseen += times.unseen
         damaged += times.damaged
         decoded += times.decoded
         ways += [times.how] if times.how not in ways else []
         done += times.asked
+        samples = done if times.ends else samples
     if unseen:
         packets = f" ({damaged} damaged packets)" if damaged else ""
-        error = UnreadableError("damaged", f"{len(unseen)} of {chunk.frames} samples from {chunk.first_s:g} s on show "
+        error = UnreadableError("damaged", f"{len(unseen)} of {samples} samples from {chunk.first_s:g} s on show "
                                            f"nothing{packets}: the file is cut off or damaged; upload it again")
         failed.append(FailedUnit(error, time_s=unseen[0], units=len(unseen)))
+    if all(view.leads for view in views):  # nothing of the window's own was seen
+        views = []
     decoding = f"{', '.join(ways)}; {decoded} frames decoded" if ways else None
-    return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding)
+    return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding, stretches=tuple(stretches),
+                    samples=samples)

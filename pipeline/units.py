@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from model_actors.engine import Words
 
+TICK = 1e-6
+"""Seconds within which two times are the same: no clock of a container is finer, and sums of floats are not exact."""
+
 RETRYABLE = frozenset({"timeout", "memory", "crash", "storage", "server", "permission", "missing"})
 """Categories of failure that another try may pass: on another machine, at another time, with other rights."""
 
@@ -64,13 +67,23 @@ class PageText:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A stretch of a video, in seconds: a scene, or one that is still, black or damaged, as `kind` says."""
+
+    kind: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
 class FrameTimes:
     """Which samples of a window a decoder reached, and which of them it kept.
 
     `kept` are the asked times whose frames are new against the last kept one, `shown_until` the time up to which
     each kept frame stands for what was seen; `unseen` are the asked times at which no frame is shown, `damaged`
     counts the packets that could not be decoded, `decoded` the frames that were, and `how` says by which way. `asked`
-    times were dealt with, fewer than were given where that would have taken too long.
+    times were dealt with, fewer than were given where that would have taken too long, or where the window `ends`
+    because another scene begins. `stretches` are what was seen over time; some may begin with the sample before.
     """
 
     kept: tuple[float, ...]
@@ -80,3 +93,5 @@ class FrameTimes:
     decoded: int = 0
     how: str = ""
     asked: int = 0
+    ends: bool = False
+    stretches: tuple[Stretch, ...] = ()

@@ -15,10 +15,7 @@ import av
 
 from pipeline import storage, stores
 from pipeline.range_reader import RangeReader
-from pipeline.units import UnreadableError
-
-TICK = 1e-6
-"""Seconds within which two times are the same: no clock of a container is finer, and sums of floats are not exact."""
+from pipeline.units import TICK, UnreadableError
 
 INDEXED = ("mov", "matroska")
 """Containers whose index says where each keyframe is, if they have one."""

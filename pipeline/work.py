@@ -6,16 +6,18 @@ import asyncio
 import datetime
 import functools
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from model_actors.engine import Engine
 from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
-from pipeline.planning import Chunk, Part, Shard
+from pipeline.evidence import keep_thumbnail
+from pipeline.planning import Chunk, Part, Shard, end_window
 from pipeline.publishing import PART_COLUMNS, Published, publish, published_parts
 from pipeline.rendering import Helpers, Rendered, local_copy, redraw, render
-from pipeline.units import UnreadableError
+from pipeline.units import TICK, UnreadableError
 
 BATCHES_AHEAD = 2
 """Batches of chunks that one actor has drawn and not yet answered."""
@@ -87,32 +89,37 @@ def receipt(shard: Shard, rows: Rows) -> Receipt:
 
 async def _part(part: Part, shard_id: str, setting: Setting, bench: Bench, rows: Rows) -> None:
     common = common_columns(part, setting, shard_id)
-    lost = part.lost
+    lost, stretches = part.lost, list[dict[str, Any]]()
     if part.failure is not None:
         add_failure(rows, common, "probe", part.failure)
     else:
         try:
             with ExitStack() as stack:
                 path = await asyncio.to_thread(stack.enter_context, local_copy(part))
-                lost = await _chunks(part, path, setting, bench, common, rows)
+                lost = await _chunks(part, path, setting, bench, common, rows, stretches)
         except UnreadableError as error:
             add_failure(rows, common, "render", error)
             lost = len({page for chunk in part.chunks for page in chunk.pages}) + sum(
                 chunk.frames for chunk in part.chunks)
-    add_ledger_row(part, lost, setting, common, rows)
+    add_ledger_row(part, lost, setting, common, rows, stretches)
 
 
-def add_ledger_row(part: Part, lost: int, setting: Setting, common: dict[str, Any], rows: Rows) -> None:
-    """The row by which the fold knows that a part is done, and what its asset is."""
+def add_ledger_row(part: Part, lost: int, setting: Setting, common: dict[str, Any], rows: Rows,
+                   stretches: Sequence[dict[str, Any]] = ()) -> None:
+    """The row by which the fold knows that a part is done, and what its asset is and shows."""
     rows.add("shards", common, part=part.part, parts=part.parts, kind=part.kind.name, media_type=part.kind.media_type,
              bytes=part.asset.size, units=part.units, units_failed=lost, duration_s=part.duration,
              repaired=part.repaired, published_at=datetime.datetime.now(datetime.UTC), asked=part.asked,
              tried=setting.names.tried, stamp=part.stamp, plan=part.plan, round=part.round, attempt=part.attempt,
-             replaces=part.replaces)
+             replaces=part.replaces, stretches=list(stretches))
 
 
-async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common: dict[str, Any], rows: Rows) -> int:
-    """Draw and ask all chunks of a part; the number of distinct units that could not be seen."""
+async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common: dict[str, Any], rows: Rows,
+                  stretches: list[dict[str, Any]]) -> int:
+    """Draw and ask all chunks of a part; the number of distinct units that could not be seen.
+
+    Of a video, `stretches` gets what it shows over time.
+    """
     lost: dict[tuple[int | None, float | None], int] = {}
     waiting = list(part.chunks)
     asking: list[asyncio.Task[None]] = []
@@ -143,11 +150,23 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
             add_failed_units(rows, common, new)
             lost.update({(unit.page, unit.time_s): unit.units for unit in new})
             seconds = (time.monotonic() - started) / len(drawn)
+            if waiting[0].frames:
+                stretches += await asyncio.to_thread(_pictured, waiting[0], drawn[0], part, setting.job.output)
+                if drawn[0].samples < waiting[0].frames:
+                    waiting = end_window(waiting, drawn[0].samples)
             asking.append(asyncio.create_task(ask_about(list(zip(waiting, drawn, strict=False)), seconds)))
             del waiting[: len(drawn)]
             del drawn  # or it would be held while the next one is drawn
     await asyncio.gather(*asking)
     return sum(lost.values())
+
+
+def _pictured(chunk: Chunk, rendered: Rendered, part: Part, output: str) -> list[dict[str, Any]]:
+    """The stretches of a window as the ledger has them, scenes that begin in it with a picture of their first frame.
+    """
+    asset = part.asset
+    return [{**asdict(each), "picture": keep_thumbnail(output, asset.uri, asset.version, rendered.views, each.start_s)
+             if each.kind == "scene" and each.start_s > chunk.first_s - TICK else None} for each in rendered.stretches]
 
 
 def lost_shard(shard: Shard, setting: Setting, error: UnreadableError) -> Receipt:

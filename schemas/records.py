@@ -25,6 +25,12 @@ EVIDENCE = pa.struct([
     pa.field("quote", TEXT),
     pa.field("score", REAL),
 ])
+STRETCH = pa.struct([
+    pa.field("kind", TEXT),
+    pa.field("start_s", REAL),
+    pa.field("end_s", REAL),
+    pa.field("picture", TEXT),
+])
 CELL = pa.struct([
     pa.field("row", pa.int32()),
     pa.field("column", pa.int32()),
@@ -135,6 +141,15 @@ TABLES: dict[str, pa.Schema] = {
         _field("engine", TEXT, "Engine that found it", True),
         FINGERPRINT, RUN,
     ),
+    "scenes": _schema(
+        ASSET, VERSION,
+        _field("kind", TEXT, "scene, or a stretch that is still (nothing moves for 5 s or longer), black, or damaged "
+                             "(no frame could be decoded)", True),
+        _field("start_s", REAL, "Second at which it begins, to within a sampling step", True),
+        _field("end_s", REAL, "Second at which it ends", True),
+        _field("picture", TEXT, "Where below the output a small picture of a scene's first frame is"),
+        FINGERPRINT, RUN,
+    ),
     "failures": _schema(
         ASSET, VERSION, PAGE, TIME,
         _field("phase", TEXT, "probe, render or ask", True),
@@ -193,6 +208,8 @@ TABLES: dict[str, pa.Schema] = {
         _field("units_failed", COUNT, "Units of this part that could not be seen", True),
         _field("duration_s", REAL, "Claimed duration of a video in seconds"),
         _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
+        _field("stretches", pa.list_(STRETCH), "What this part of a video showed: its scenes, still, black and damaged "
+                                               "stretches"),
         _field("published_at", MOMENT, "When the shard was rendered and asked", True),
         FINGERPRINT,
         ASKED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from model_actors.budgets import BUDGETS
 from model_actors.engine import Answer, EngineError, Limits, Reply, Request, RequestError
@@ -18,11 +19,12 @@ class Scripted:
     name = "scripted"
     busy = True
 
-    def __init__(self) -> None:
+    def __init__(self, lead: int = 0) -> None:
         self.asked: list[Request] = []
+        self._limits = replace(LIMITS, lead=lead)
 
     def limits(self) -> Limits:
-        return LIMITS
+        return self._limits
 
     async def ask(self, request: Request) -> Reply:
         self.asked.append(request)

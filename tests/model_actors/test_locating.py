@@ -56,8 +56,7 @@ def test_what_is_told_by_a_change_alone_is_found_as_narrowly_as_it_can_be_told(c
     after = data.draw(st.integers(1, count - 1))
     reply, _ = found(count, moves=lambda frames: frames[0] < after <= frames[-1])
     [(first, last)] = stretches(reply, "moves")
-    assert first is not None and last is not None
-    assert first < after < last
+    assert (first or 0) < after < (last or 0)
 
 
 def test_events_that_are_seen_are_looked_for_together_and_nothing_else_is_asked_again() -> None:

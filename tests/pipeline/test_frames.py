@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from model_actors.engine import Pixels
 from pipeline import frames
-from pipeline.units import FrameTimes, UnreadableError
+from pipeline.units import FrameTimes, Stretch, UnreadableError
 
 av: Any = bad_inputs.av
 BITS = 8
@@ -327,3 +327,48 @@ def test_a_call_that_took_its_time_ends_after_a_sample_and_says_so(tmp_path: Pat
     assert (times.asked, times.kept, len(images)) == (1, (0,), 1)
     times, _ = frames.grab(str(tmp_path / "film.mp4"), 0, 1, 8, SIZE, 4, seconds=0)
     assert (times.asked, times.kept) == (1, (0,))
+
+
+def paints(path: Path, *colours: str, each: float = 4.0) -> None:
+    """A scene of each colour, in which a bar moves every second."""
+    def draw(at: float) -> npt.NDArray[np.uint8]:
+        picture = Image.new("RGB", (320, 240), colours[int(at // each)])
+        ImageDraw.Draw(picture).rectangle((20 + 30 * (int(at) % 8), 40, 60 + 30 * (int(at) % 8), 200), "gray")
+        return np.asarray(picture)
+
+    bad_inputs.video(path, round(each * len(colours)), fps=5, draw=draw)
+
+
+def test_scenes_are_told_with_the_sample_at_which_each_begins(tmp_path: Path) -> None:
+    paints(tmp_path / "film.mp4", "navy", "olive", "black")
+    times, _ = grab(tmp_path / "film.mp4", 0, 1, 12)
+    assert times.stretches == (Stretch("scene", 0, 4), Stretch("scene", 4, 8), Stretch("scene", 8, 12))
+    times, _ = grab(tmp_path / "film.mp4", 3, 1, 4)
+    assert times.stretches == (Stretch("scene", 2, 4), Stretch("scene", 4, 7))
+    times, _ = grab(tmp_path / "film.mp4", 4, 1, 4)
+    assert times.stretches == (Stretch("scene", 4, 8),)
+
+
+def test_a_window_ends_where_another_scene_begins_if_that_is_near_its_end(tmp_path: Path) -> None:
+    paints(tmp_path / "film.mp4", "navy", "olive", "maroon")
+    for count, dealt in ((5, 4), (6, 6), (10, 8), (12, 12), (4, 4)):
+        times, images = frames.grab(str(tmp_path / "film.mp4"), 0, 1, count, SIZE, may_end=True)
+        assert (times.asked, times.ends) == (dealt, dealt < count)
+        assert times.kept == tuple(range(dealt))
+        assert (times.shown_until[-1], len(images), times.stretches[-1].end_s) == (dealt, dealt, dealt)
+
+
+def test_the_frame_before_a_window_leads_it(tmp_path: Path) -> None:
+    bad_inputs.video(tmp_path / "film.mp4", 8, draw=drawn_at(25))
+    times, images = frames.grab(str(tmp_path / "film.mp4"), 3, 1, 2, SIZE, lead=True)
+    assert (times.kept, times.shown_until, times.asked) == ((2, 3, 4), (3, 4, 5), 2)
+    assert list(map(number, images)) == [50, 75, 100]
+    times, images = frames.grab(str(tmp_path / "film.mp4"), 3, 1, 4, SIZE, 2, lead=True)
+    assert (times.kept[:2], len(images)) == ((2, 3), 3)
+    assert frames.grab(str(tmp_path / "film.mp4"), 0, 1, 2, SIZE, lead=True)[0].kept == (0, 1)
+
+
+def test_a_frame_that_looks_like_the_one_that_leads_is_kept_all_the_same(tmp_path: Path) -> None:
+    bad_inputs.video(tmp_path / "film.mp4", 6, fps=5, draw=lambda _: still(["Same"], 200))
+    times, _ = frames.grab(str(tmp_path / "film.mp4"), 2, 1, 3, SIZE, lead=True)
+    assert (times.kept, times.shown_until) == ((1, 2), (2, 5))

@@ -28,7 +28,7 @@ def part(number: int = 0, count: int = 1, **entries: Any) -> Row:
     return {**COMMON, "shard_id": f"s{number}", "part": number, "parts": count, "kind": "pdf", "bytes": 10, "units": 4,
             "media_type": "application/pdf", "units_failed": 0, "duration_s": None, "repaired": False,
             "published_at": MOMENT + datetime.timedelta(seconds=number), "asked": "all", "tried": "t", "stamp": "s",
-            "round": 1, **entries}
+            "round": 1, "stretches": None, **entries}
 
 
 def quote(page: int, score: float | None = None) -> Row:
@@ -56,6 +56,7 @@ def merge(checklist: list[Question], rows: list[Row], failures: list[Row] | None
     rows_to_table("assets", [{**merged.asset, "asked": "all", "missing_since": None, "rounds": 1}]).validate(full=True)
     rows_to_table("answers", merged.answers).validate(full=True)
     rows_to_table("events", merged.events).validate(full=True)
+    rows_to_table("scenes", merged.scenes).validate(full=True)
     return merged
 
 
@@ -245,3 +246,34 @@ def test_an_event_is_as_sure_as_its_least_sure_part_and_keeps_all_evidence() -> 
 
 def test_windows_that_saw_nothing_make_no_event() -> None:
     assert events(answer(None, None), answer("no")) == []
+
+
+def stretch(start: float, end: float, kind: str = "scene", picture: str | None = None) -> Row:
+    return {"kind": kind, "start_s": start, "end_s": end, "picture": picture}
+
+
+def scenes(*windows: list[Row]) -> list[tuple[str, float, float, str | None]]:
+    """What becomes of the stretches of some windows."""
+    parts = [part(place, len(windows), kind="video", stretches=window) for place, window in enumerate(windows)]
+    return [(row["kind"], row["start_s"], row["end_s"], row["picture"]) for row in merge([], [], parts=parts).scenes]
+
+
+def test_a_scene_that_goes_on_over_a_seam_is_one_and_one_that_begins_there_is_another() -> None:
+    assert scenes([stretch(0, 60, picture="a")], [stretch(59, 70), stretch(70, 120, picture="b")],
+                  [stretch(120, 130, picture="c")]) == [
+        ("scene", 0, 70, "a"), ("scene", 70, 120, "b"), ("scene", 120, 130, "c")]
+
+
+def test_what_is_still_counts_from_five_seconds_on_over_all_windows() -> None:
+    assert scenes([stretch(58, 60, "still"), stretch(2, 6, "still")], [stretch(59, 63, "still")]) == [
+        ("still", 58, 63, None)]
+
+
+def test_stretches_of_different_kinds_stand_beside_each_other() -> None:
+    assert scenes([stretch(0, 9), stretch(3, 4, "black"), stretch(5, 9, "damaged")]) == [
+        ("scene", 0, 9, None), ("black", 3, 4, None), ("damaged", 5, 9, None)]
+
+
+def test_scenes_that_two_rounds_saw_are_told_once() -> None:
+    assert scenes([stretch(0, 9, picture="a"), stretch(9, 12, picture="b")], [stretch(0, 9), stretch(9, 12)]) == [
+        ("scene", 0, 9, "a"), ("scene", 9, 12, "b")]

@@ -26,6 +26,7 @@ from pipeline.planning import (
     Shard,
     check_job,
     cut_into_parts,
+    end_window,
     gather_shards,
     plan_video,
 )
@@ -47,11 +48,11 @@ def job(*checklist: dict[str, Any], **values: Any) -> Job:
 
 
 @given(st.floats(0, 90_000), st.sampled_from([0.04, 0.1, 0.5, 1.0, 2.5, 60.0]), st.integers(4_000, 262_144),
-       st.integers(1, 100), st.sampled_from([(1920, 1080), (64, 48), (1080, 1920), (4000, 100)]))
-def test_every_sample_is_in_exactly_one_window_within_every_limit(duration: float, every: float, context: int,
-                                                                  images: int, shape: tuple[int, int]) -> None:
+       st.integers(1, 100), st.integers(0, 1), st.sampled_from([(1920, 1080), (64, 48), (1080, 1920), (4000, 100)]))
+def test_every_sample_is_in_exactly_one_window_within_every_limit(
+        duration: float, every: float, context: int, images: int, lead: int, shape: tuple[int, int]) -> None:
     duration = min(duration, every * 5_000)
-    seen = replace(LIMITS, images=images)
+    seen = replace(LIMITS, images=images, lead=lead)
     asked = job({}, context=context, frames={"every": every})
     chunks = plan_video(VideoProbe(duration, *shape), asked, seen)
     samples = max(1, math.ceil(duration / every - 1e-9))
@@ -61,12 +62,32 @@ def test_every_sample_is_in_exactly_one_window_within_every_limit(duration: floa
     assert samples == 1 or (samples - 1) * every < duration <= samples * every + 1e-6
     size = image_size(*shape, FRAME_BUDGET)
     for chunk, start in zip(chunks, starts, strict=True):
-        assert 1 <= chunk.images == chunk.frames <= min(WINDOW_FRAMES, images)
+        assert 1 <= chunk.images == chunk.frames + chunk.lead <= min(WINDOW_FRAMES, images)
+        assert chunk.lead <= lead
         assert chunk.tokens <= context
         assert (chunk.sizes, chunk.budget, chunk.step_s, chunk.pages) == ((size,), FRAME_BUDGET, every, ())
         assert chunk.first_s == start * every
         assert chunk.questions == ("q0",)
     assert len({chunk.id for chunk in chunks}) == len(chunks)
+
+
+@given(st.integers(1, 400), st.sampled_from([0.04, 1.0, 2.5]), st.integers(2, 70), st.data())
+def test_a_window_that_ends_early_leaves_its_samples_to_the_next_within_every_limit(
+        samples: int, every: float, images: int, data: st.DataObject) -> None:
+    seen = replace(LIMITS, images=images, lead=1)
+    waiting = plan_video(VideoProbe(samples * every, 640, 480), job({}, frames={"every": every}), seen)
+    tokens, largest = max(chunk.tokens for chunk in waiting), max(chunk.images for chunk in waiting)
+    done: list[Chunk] = []
+    while waiting:
+        waiting = end_window(waiting, data.draw(st.integers(1, waiting[0].frames)))
+        done.append(waiting.pop(0))
+    starts = [round(chunk.first_s / every) for chunk in done]
+    assert [sample for chunk, start in zip(done, starts, strict=True)
+            for sample in range(start, start + chunk.frames)] == list(range(samples))
+    for chunk, start in zip(done, starts, strict=True):
+        assert chunk.first_s == pytest.approx(start * every)
+        assert chunk.id == f"t{start}-{start + chunk.frames - 1}"
+        assert (chunk.tokens <= tokens, chunk.images <= largest, chunk.lead) == (True, True, 1)
 
 
 @given(st.floats(0.1, 20_000), st.sampled_from([0.1, 1.0, 2.5]), st.floats(1, 80_000), st.integers(1, 100))
@@ -100,6 +121,11 @@ def test_a_window_is_sixty_frames_and_the_last_one_what_is_left() -> None:
     windows = plan_video(VideoProbe(150.4, 640, 480), job({}), LIMITS)
     assert [(window.id, window.first_s, window.frames) for window in windows] \
         == [("t0-59", 0.0, 60), ("t60-119", 60.0, 60), ("t120-150", 120.0, 31)]
+
+
+def test_a_frame_that_two_windows_share_is_one_of_the_sixty() -> None:
+    windows = plan_video(VideoProbe(119, 640, 480), job({}), replace(LIMITS, lead=1))
+    assert [(window.id, window.images) for window in windows] == [("t0-58", 60), ("t59-117", 60), ("t118-118", 2)]
 
 
 def test_page_questions_are_not_asked_of_a_video() -> None:

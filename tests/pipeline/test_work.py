@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import bad_inputs
+import numpy as np
+import PIL.Image
 import pytest
 from engines import Scripted
 from pipelines import Runner
 
+from model_actors.choosing import choose
 from model_actors.engine import EngineError, Reply, Request
 from pipeline.publishing import list_published
+from schemas.job import Job
 
 CHECKLIST = [{"id": "due", "ask": "When is it due?", "answer": "date", "expect": "2026-05-03"}]
 
@@ -125,3 +131,39 @@ def test_a_long_video_that_was_cut_short_goes_on_with_the_stretch_it_came_to(eng
     assert (published, asked) == (5, 5)
     assert [request.views[0].time_s for request in engine.asked] == [16.0 * window for window in range(12)]
     assert [(row["status"], row["units"]) for row in tables["assets"]] == [("ok", 192)]
+
+
+def test_windows_share_a_frame_end_at_scenes_and_lose_and_double_no_sample(tmp_path: Path) -> None:
+    """Windows of at most seven frames and the one before, two a shard; a scene lasts 13 s, so that the second window
+    ends a frame early, which is left to a window of its own.
+    """
+    engine = Scripted(lead=1)
+    (tmp_path / "in").mkdir()
+    colours = [(20, 20, 120), (120, 120, 20), (0, 0, 0)]
+
+    def draw(at: float) -> Any:
+        picture = np.zeros((240, 320, 3), np.uint8)
+        picture[:] = colours[int(at // 13)]
+        picture[40:200, 20 + 40 * (int(at) % 7) : 50 + 40 * (int(at) % 7)] = 130
+        return picture
+
+    bad_inputs.video(tmp_path / "in" / "film.mp4", 39, fps=5, draw=draw)
+    question = [{"id": "seen", "ask": "Seen?", "answer": "event"}]
+    job = Job.model_validate({"name": "t", "inputs": ["in"], "output": "out", "checklist": question})
+    runner = Runner(engine)
+    tables = runner(tmp_path, choice=replace(choose(job), limits=engine.limits()), checklist=question, transcribe=False)
+    runner.close()
+    seen = [([view.time_s for view in request.views if view.leads], [view.time_s for view in request.views
+                                                                    if not view.leads]) for request in engine.asked]
+    begins = [0, 7, 13, 14, 21, 28, 35, 39]
+    assert seen == [([first - 1.0] if first else [], list(map(float, range(first, end))))
+                    for first, end in pairwise(begins)]
+    assert [row["chunk_id"] for row in tables["requests"]] == [f"t{a}-{b - 1}" for a, b in pairwise(begins)]
+    assert [(row["kind"], row["start_s"], row["end_s"]) for row in tables["scenes"]] == [
+        ("scene", 0, 13), ("scene", 13, 26), ("scene", 26, 39)]
+    for row, (red, green, blue) in zip(tables["scenes"], colours, strict=True):
+        with PIL.Image.open(tmp_path / "out" / row["picture"]) as picture:
+            assert max(picture.size) == 320
+            assert np.abs(np.asarray(picture)[-8:, -8:].mean(axis=(0, 1)) - (red, green, blue)).max() < 12
+    assert {row["coverage"] for row in tables["answers"]} == {1.0}
+    assert [(row["status"], row["units"]) for row in tables["assets"]] == [("ok", 39)]
