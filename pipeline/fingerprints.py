@@ -12,7 +12,7 @@ from model_actors.choosing import EngineChoice
 from schemas.checklist import JsonSchema, Question, applies
 from schemas.job import Job
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Raised whenever the same page or frame may be drawn, or its text layer judged, differently."""
 
 PLANNER_VERSION = 2

@@ -143,8 +143,15 @@ def _look(frame: Any) -> Look:
 
 
 def _drawn(frame: Any, size: tuple[int, int]) -> Pixels:
+    """A frame as it is to be seen, what shows through it on white."""
     turns = round(frame.rotation / 90) % 4
     width, height = size[::-1] if turns % 2 else size
     image = new_image(size[1], size[0])
-    image[...] = np.rot90(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), turns)
+    if any(component.is_alpha for component in frame.format.components):
+        layers = frame.reformat(width=width, height=height, format="rgba").to_ndarray().astype(np.uint16)
+        alpha = layers[:, :, 3:]
+        pixels = ((layers[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    else:
+        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    image[...] = np.rot90(pixels, turns)
     return image

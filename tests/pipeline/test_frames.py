@@ -14,6 +14,7 @@ import bad_inputs
 import numpy as np
 import numpy.typing as npt
 import pytest
+from numbered_frames import bars, number
 from PIL import Image, ImageDraw, ImageFont
 
 from model_actors.engine import Pixels
@@ -21,27 +22,8 @@ from pipeline import frames
 from pipeline.units import FrameTimes, Stretch, UnreadableError
 
 av: Any = bad_inputs.av
-BITS = 8
 SIZE = (384, 288)
 ODD_TIMES_MS = (0, 40, 80, 200, 240, 1000, 1010, 1500, 4000, 4040, 7300, 7333, 7700)
-
-
-def bars(index: int) -> npt.NDArray[np.uint8]:
-    """A frame that says which one it is: its number as eight bars of a Gray code."""
-    code = index ^ index >> 1
-    row = [255 * (code >> BITS - 1 - bit & 1) for bit in range(BITS)]
-    return np.repeat(np.repeat(np.array(row, np.uint8), 40)[None], 240, axis=0)[:, :, None].repeat(3, axis=2)
-
-
-def number(pixels: Pixels) -> int:
-    """The number that the bars of a frame say."""
-    width = pixels.shape[1] // BITS
-    middle = pixels[pixels.shape[0] // 4 : -pixels.shape[0] // 4]
-    index = code = sum(int(middle[:, bit * width + width // 4 : bit * width + 3 * width // 4].mean() > 128)
-                       << BITS - 1 - bit for bit in range(BITS))
-    while code := code >> 1:
-        index ^= code
-    return index
 
 
 def drawn_at(fps: float) -> Callable[[float], npt.NDArray[np.uint8]]:
