@@ -3,8 +3,9 @@
 Every input is planned, worked on and folded by itself with an engine that answers nothing, in a process tree whose
 memory is the sum of the proportional set sizes, read each 100 ms (process_tree.py says how). Ray's own daemons are
 given apart. The figure is the largest peak over the smallest, for PDFs of 100, 1,000 and 10,000 pages and for videos
-of 1, 10 and 60 minutes; flat is a ratio near 1. A video of a minute is a single window of 60 frames, and of all longer
-ones two are in memory, one being drawn and one asked about: what grows with length is told by the longer ones alone.
+of 1, 10 and 60 minutes and 24 hours; flat is a ratio near 1. A video of a minute is a single window of 60 frames, and
+of all longer ones two are in memory, one being drawn and one asked about: what grows with length is told by the longer
+ones alone.
 Without --ray the shards of a plan are done one after another, two at a time, in one process with one helper.
 """
 
@@ -39,12 +40,12 @@ def main() -> None:
         mode, echo, source, output = options.work
         (_with_ray if mode == "ray" else _without_ray)(Path(source), Path(output), echo == "echo")
         return
-    pages, minutes = ([20, 200], [1, 2]) if options.quick else ([100, 1000, 10_000], [1, 10, 60])
+    pages, minutes = ([20, 200], [1, 2]) if options.quick else ([100, 1000, 10_000], [1, 10, 60, 24 * 60])
     mode, echo = "ray" if options.ray else "plain", "echo" if options.echo else "silent"
     figures: dict[str, Any] = {"mode": mode, "engine": echo, "target": TARGET}
     with tempfile.TemporaryDirectory(prefix="canvass-bench-") as temporary:
         folder = Path(temporary)
-        for name, sizes, build, end in (("pdf", pages, _pdf, "pdf"), ("video", minutes, _video, "mp4")):
+        for name, sizes, build, end in (("pdf", pages, _pdf, "pdf"), ("video", minutes, make_video, "mp4")):
             peaks = []
             for size in sizes:
                 source = folder / f"{name}-{size}"
@@ -80,7 +81,7 @@ def _pdf(path: Path, pages: int, dense: bool) -> None:
         document.save(path, deflate=True)
 
 
-def _video(path: Path, minutes: int, _dense: bool) -> None:
+def make_video(path: Path, minutes: int, _dense: bool = False) -> None:
     """One encoded minute, its packets repeated with later timestamps."""
     import av
 

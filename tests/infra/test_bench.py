@@ -29,6 +29,7 @@ def figures(script: str, *options: str) -> dict[str, Any]:
     ("batching.py", (), {"ratio", "stock_ratio", "target"}),
     ("sampler.py", (), {"settings", "texts"}),
     ("engines.py", (), {"transformers", "vllm"}),
+    ("balance.py", (), {"ratio", "windows", "target"}),
     ("video.py", (), {"1 s, keyframes every 50", "bytes, index at the end", "slides missed"}),
     ("confidence.py", (), {"all_auroc", "all_wrong", "target"})])
 def test_a_benchmark_gives_its_figures(script: str, options: tuple[str, ...], names: set[str]) -> None:
