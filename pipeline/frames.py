@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time as clock
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,16 @@ class _Kept:
     image: Pixels | None
 
 
+@dataclass
+class _Sampled:
+    """What samples came to: frames kept, times unseen, how many were dealt with, and the last that begins a scene."""
+
+    kept: list[_Kept] = field(default_factory=list)
+    unseen: list[float] = field(default_factory=list)
+    dealt: int = 0
+    cut: int = 0
+
+
 def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int], most: int | None = None,
          seconds: float = math.inf, lead: bool = False, may_end: bool = False) -> tuple[FrameTimes, list[Pixels]]:
     """The frames shown at first, first + step, ... (`count` times, in seconds from the start of the presentation).
@@ -70,52 +80,56 @@ def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int],
     damage, is not seen. After so many `seconds` no more times are dealt with, nor, if it `may_end`, once another scene
     begins near the end. The sample before the first is compared with it, and with `lead` kept too.
     """
-    started = clock.monotonic()
-    kept: list[_Kept] = []
-    unseen: list[float] = []
-    look: Look | None = None
-    last: Look | None = None
-    seen: Any = None
     tally, watch = Tally(), Watch(step)
-    dealt, cut = 0, 0
-    before = int(first - step > -TICK)
-    samples = [first + place * step for place in range(-before, count)]
     with kept_open(uri) as video:
-        with closing(frames_at(video, samples, tally)) as found:
-            for place, (time, frame) in enumerate(found, -before):
-                if frame is not None and frame is not seen:
-                    look, seen = _look(frame), frame
-                is_cut = watch.see(time, None if frame is None else look)
-                if place < 0:
-                    if lead and frame is not None:
-                        kept.append(_Kept(time, math.inf, first, _drawn(frame, size) if most is None else None))
-                    continue
-                dealt, cut = place + 1, place if is_cut else cut
-                if frame is None or look is None:
-                    unseen.append(time)
-                else:
-                    change = math.inf if last is None else difference(look.luma, last.luma)
-                    if change > NEW_FRAME:
-                        kept.append(_Kept(time, change, time, _drawn(frame, size) if most is None else None))
-                        last = look
-                    kept[-1].until = time + step
-                if clock.monotonic() - started > seconds:
-                    break
-        ends = may_end and dealt == count and cut >= END_SHARE * count
-        if ends:
-            dealt = cut
-            kept = [each for each in kept if each.time < samples[before + cut] - TICK]
-            unseen = [time for time in unseen if time < samples[before + cut] - TICK]
+        found = _sample(video, first, step, count, size if most is None else None, seconds, lead, tally, watch)
+        ends = may_end and found.dealt == count and found.cut >= END_SHARE * count
+        end = first + (found.cut if ends else found.dealt) * step
+        kept = [each for each in found.kept if each.time < end - TICK]
         if most is not None:
             kept = _most_telling(kept, most + sum(each.time < first - TICK for each in kept))
             for each, (_, frame) in zip(kept, frames_at(video, [each.time for each in kept], tally), strict=True):
                 each.image = None if frame is None else _drawn(frame, size)
             kept = [each for each in kept if each.image is not None]
         how = _how(video, tally)
-    times = FrameTimes(tuple(each.time for each in kept), tuple(each.until for each in kept), tuple(unseen),
-                       tally.damaged, tally.decoded, how, dealt, ends,
-                       watch.stretches(first, first + dealt * step))
+    times = FrameTimes(
+        kept=tuple(each.time for each in kept), shown_until=tuple(each.until for each in kept),
+        unseen=tuple(time for time in found.unseen if time < end - TICK), damaged=tally.damaged, decoded=tally.decoded,
+        how=how, asked=found.cut if ends else found.dealt, ends=ends, stretches=watch.stretches(first, end))
     return times, [each.image for each in kept if each.image is not None]
+
+
+def _sample(video: Video, first: float, step: float, count: int, size: tuple[int, int] | None, seconds: float,
+            lead: bool, tally: Tally, watch: Watch) -> _Sampled:
+    """Look at every sample; those that are kept are drawn, if their `size` is given."""
+    started = clock.monotonic()
+    found = _Sampled()
+    look: Look | None = None
+    last: Look | None = None
+    seen: Any = None
+    before = int(first - step > -TICK)
+    samples = [first + place * step for place in range(-before, count)]
+    with closing(frames_at(video, samples, tally)) as shown:
+        for place, (time, frame) in enumerate(shown, -before):
+            if frame is not None and frame is not seen:
+                look, seen = _look(frame), frame
+            is_cut = watch.see(time, None if frame is None else look)
+            if place < 0:
+                if lead and frame is not None:
+                    found.kept.append(_Kept(time, math.inf, first, size and _drawn(frame, size)))
+                continue
+            found.dealt, found.cut = place + 1, place if is_cut else found.cut
+            if frame is None or look is None:
+                found.unseen.append(time)
+            else:
+                change = math.inf if last is None else difference(look.luma, last.luma)
+                if change > NEW_FRAME:
+                    found.kept.append(_Kept(time, change, time, size and _drawn(frame, size)))
+                    last = look
+                found.kept[-1].until = time + step
+            if clock.monotonic() - started > seconds:
+                break
+    return found
 
 
 def _most_telling(frames: list[_Kept], most: int) -> list[_Kept]:
