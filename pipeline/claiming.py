@@ -19,7 +19,8 @@ ENGINES = "_engines"
 
 
 def claim(output: str, single_writer: bool = False) -> None:
-    """Mark a folder as an output, which proves that its store takes conditional writes. Raises StorageError.
+    """Mark a folder as an output of this schema version, which proves that its store takes conditional writes. Raises
+    StorageError.
 
     A store that overlooks their conditions will do where there is a `single_writer`.
     """
@@ -35,7 +36,10 @@ def claim(output: str, single_writer: bool = False) -> None:
         raise StorageError("unsupported", "this store writes over objects that it is told not to, so that two writers "
                            "cannot be kept apart: use another, or say 'single_writer: true' where nobody else ever "
                            "writes there")
-    written = json.loads(storage.read(marker))["schema_version"]
+    found, tag = storage.read_tagged(marker)
+    written = json.loads(found)["schema_version"]
+    if written < SCHEMA_VERSION:  # its tables get the columns of this version, which an older Canvass does not know
+        storage.replace(marker, mark, tag)
     if written > SCHEMA_VERSION:
         raise StorageError("conflict", f"it was written by schema version {written}; this Canvass writes "
                                        f"{SCHEMA_VERSION}: install a newer one, or choose another output")

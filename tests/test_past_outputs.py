@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from pipelines import Runner
 
 from jobs.querying import connect, export
-from schemas.records import TABLES
+from schemas.records import SCHEMA_VERSION, TABLES
 
 VERSIONS = sorted((Path(__file__).parent / "data" / "outputs").glob("v*"))
 INPUTS = "/srv/canvass-example/in"
@@ -52,4 +53,5 @@ def test_a_run_goes_on_with_it(output: Path, tmp_path: Path, run: Runner) -> Non
     assert {row["asset"].rpartition("/")[2]: row["missing_since"] is None for row in tables["assets"]} == {
         "dock-camera.mp4": False, "gone.png": False, "later.png": False, "page.pdf": False, "scan.png": False,
         "two pages.pdf": False, "new.pdf": True}
+    assert json.loads((output / "_canvass.json").read_bytes()) == {"schema_version": SCHEMA_VERSION}
     assert [row["asset"] for row in tables["transcripts"]].count(str(tmp_path / "in" / "new.pdf")) == 1
