@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from model_actors import prompts
 from model_actors.diffusion_gemma import DiffusionGemma
-from model_actors.engine import Reply, Request, View
+from model_actors.engine import Pixels, Reply, Request, View
 from schemas.checklist import Question
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,3 +64,14 @@ def as_form(asked: Request, reply: Reply) -> dict[str, Any]:
         else:
             found[question.id] = json.loads(answer.value)
     return found
+
+
+SIGN_PIXELS = (1056, 576)
+"""Width and height of a sign: a frame of budget 280."""
+
+
+def sign(text: str, rng: random.Random) -> Pixels:
+    """A frame of a video that says a word somewhere, of the kind and size that the checkpoint was trained on."""
+    made = corpus.Page(text, np.zeros((0, 0, 3), np.uint8), (), {}, (), None, (192.0, 108.0), "helv", 11.0,
+                       ((rng.uniform(8, 100), rng.uniform(20, 96)),), 0.1, 0.97)
+    return corpus.draw(made, SIGN_PIXELS)

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import bad_inputs
-import numpy as np
 import pytest
 from pipelines import Runner, Tables
-from tiny_model import CHECKPOINT, corpus
+from tiny_model import CHECKPOINT, SIGN_PIXELS, corpus, sign
 
 from model_actors.choosing import choose
 from schemas.job import Job
 
 av: Any = bad_inputs.av
-SIZE = (192.0, 108.0)
-PIXELS = (1056, 576)
 STEP = 2.0
 ENGINE = {"kind": "transformers", "model": CHECKPOINT, "device": "cpu"}
 EVENT = {"id": "stop", "ask": corpus.STOP.ask, "answer": "event"}
@@ -31,19 +28,12 @@ CONTEXT = 2300
 """Four frames at budget 280, and the prompt."""
 
 
-def sign(text: str, rng: random.Random) -> Any:
-    """A frame that says a word, of the kind and size that the checkpoint was trained on."""
-    made = corpus.Page(text, np.zeros((0, 0, 3), np.uint8), (), {}, (), None, SIZE, "helv", 11.0,
-                       ((rng.uniform(8, 100), rng.uniform(20, 96)),), 0.1, 0.97)
-    return corpus.draw(made, PIXELS)
-
-
 def film(path: Path, stops: list[tuple[float, float]], is_still: bool) -> None:
     """24 seconds at five frames a second, with another word every two seconds, or the same for ever."""
     rng = random.Random(path.stem)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=5, options={"g": "10", "crf": "12", "threads": "1"})
-        (stream.width, stream.height), stream.pix_fmt = PIXELS, "yuv420p"
+        (stream.width, stream.height), stream.pix_fmt = SIGN_PIXELS, "yuv420p"
         for index in range(120):
             second = index / 5
             if index == 0 or (not is_still and index % 10 == 0):

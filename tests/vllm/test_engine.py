@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 from engines_made import OneLoop, engine_of, job_of
-from tiny_model import CHECKPOINT, as_form, corpus, model, page, paper, request
+from tiny_model import CHECKPOINT, as_form, corpus, model, page, paper, request, sign
 
 from model_actors import canvas, prompts
 from model_actors.budgets import BUDGETS, IMAGE_MARKS, image_size, image_tokens
@@ -47,6 +48,20 @@ def test_reads_are_those_of_the_transformers_engine(loop: OneLoop, engine: VllmE
         assert [answer.confidence for answer in mine.answers] == pytest.approx(
             [answer.confidence for answer in other.answers], abs=1e-3)
         assert mine.usage.input_tokens == other.usage.input_tokens
+
+
+def test_an_event_is_located_in_the_frames_that_show_it(loop: OneLoop, engine: VllmEngine) -> None:
+    """Of four frames, at budget 280: by reads whose prompts begin alike."""
+    event = Question(id="stop", ask=corpus.STOP.ask, answer="event")  # type: ignore[arg-type]
+    rng = random.Random(1)
+    asked = []
+    for shown in ((), (0,), (1, 2), (0, 3)):
+        views = tuple(View(sign("STOP" if place in shown else rng.choice(("GO", "WAIT", "OPEN")), rng),
+                           time_s=2.0 * place, until_s=2.0 * place + 2) for place in range(4))
+        asked.append(Request(str(shown), "a@v", views, (event,), False, "", 280))
+    found = [reply.answers[0] for reply in all_of(loop, engine, asked)]
+    assert [answer.value for answer in found] == ["no", "yes", "yes", "yes"]
+    assert [[item.time_s for item in answer.evidence] for answer in found] == [[], [0], [2, 4], [0, 6]]
 
 
 def _reference() -> Any:
