@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time as clock
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +14,12 @@ import numpy as np
 from model_actors.engine import Pixels
 from pipeline.decoding import Tally, decoded, frames_at
 from pipeline.pixel_slots import new_image
-from pipeline.scenes import SIZE, Look, Watch, difference, look_at
+from pipeline.scenes import NEW_FRAME, SIZE, Look, Watch, difference, look_at
 from pipeline.units import TICK, FrameTimes, UnreadableError, VideoProbe
 from pipeline.videos import Video, kept_open, open_video
 
 LONGEST_SECONDS = 48 * 3600
 """Longest video that is planned: a longer claim is mostly a broken index."""
-
-NEW_FRAME = 12.0
-"""Largest mean luma difference of a tile up to which two frames show the same (see `scenes.difference`): it keeps
-one-word subtitle changes, which global hashes lose."""
 
 END_SHARE = 0.75
 """Share of a window's samples after which it ends where another scene begins."""
@@ -70,37 +67,51 @@ class _Sampled:
     cut: int = 0
 
 
-def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int], most: int | None = None,
-         seconds: float = math.inf, lead: bool = False, may_end: bool = False) -> tuple[FrameTimes, list[Pixels]]:
+def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int] | None, seconds: float = math.inf,
+         lead: bool = False, may_end: bool = False, goes_on: bool = False) -> tuple[FrameTimes, list[Pixels]]:
     """The frames shown at first, first + step, ... (`count` times, in seconds from the start of the presentation).
 
-    Each is drawn at `size` (width, height) px, rotation applied; a frame that looks like the last kept one is not
-    kept again. Where more than `most` are left, the first is kept and those that differ most from the one before, which
-    stand for the time of the others too. A time at which no frame is shown, after the last one's own end or amid
-    damage, is not seen. After so many `seconds` no more times are dealt with, nor, if it `may_end`, once another scene
-    begins near the end. The sample before the first is compared with it, and with `lead` kept too.
+    Each is drawn at `size` (width, height) px, if it is given, rotation applied; a frame that looks like the last kept
+    one is not kept again. A time at which no frame is shown, after the last one's own end or amid damage, is not seen.
+    After so many `seconds` no more times are dealt with, nor, if it `may_end`, once another scene begins near the end.
+    The sample before the first is compared with it; it is kept too with `lead`, and where this call `goes_on` with
+    what another left, it tells how much the first one differs.
     """
     tally, watch = Tally(), Watch(step)
     with kept_open(uri) as video:
-        found = _sample(video, first, step, count, size if most is None else None, seconds, lead, tally, watch)
-        ends = may_end and found.dealt == count and found.cut >= END_SHARE * count
-        end = first + (found.cut if ends else found.dealt) * step
-        kept = [each for each in found.kept if each.time < end - TICK]
-        if most is not None:
-            kept = _most_telling(kept, most + sum(each.time < first - TICK for each in kept))
-            for each, (_, frame) in zip(kept, frames_at(video, [each.time for each in kept], tally), strict=True):
-                each.image = None if frame is None else _drawn(frame, size)
-            kept = [each for each in kept if each.image is not None]
+        found = _sample(video, first, step, count, size, seconds, lead, goes_on, tally, watch)
         how = _how(video, tally)
+    ends = may_end and found.dealt == count and found.cut >= END_SHARE * count
+    end = first + (found.cut if ends else found.dealt) * step
+    kept = [each for each in found.kept if each.time < end - TICK]
     times = FrameTimes(
         kept=tuple(each.time for each in kept), shown_until=tuple(each.until for each in kept),
+        differences=tuple(each.difference for each in kept),
         unseen=tuple(time for time in found.unseen if time < end - TICK), damaged=tally.damaged, decoded=tally.decoded,
         how=how, asked=found.cut if ends else found.dealt, ends=ends, stretches=watch.stretches(first, end))
     return times, [each.image for each in kept if each.image is not None]
 
 
+def draw(uri: str, times: Sequence[float], size: tuple[int, int], seconds: float = math.inf) \
+        -> tuple[tuple[bool, ...], list[Pixels]]:
+    """The frames shown at some times in order, at `size` (width, height) px: of each time whether there is one.
+
+    After so many `seconds` no more are drawn.
+    """
+    started = clock.monotonic()
+    shown: list[bool] = []
+    images: list[Pixels] = []
+    with kept_open(uri) as video, closing(frames_at(video, times, Tally())) as found:
+        for _, frame in found:
+            shown.append(frame is not None)
+            images += [] if frame is None else [_drawn(frame, size)]
+            if clock.monotonic() - started > seconds:
+                break
+    return tuple(shown), images
+
+
 def _sample(video: Video, first: float, step: float, count: int, size: tuple[int, int] | None, seconds: float,
-            lead: bool, tally: Tally, watch: Watch) -> _Sampled:
+            lead: bool, goes_on: bool, tally: Tally, watch: Watch) -> _Sampled:
     """Look at every sample; those that are kept are drawn, if their `size` is given."""
     started = clock.monotonic()
     found = _Sampled()
@@ -117,31 +128,20 @@ def _sample(video: Video, first: float, step: float, count: int, size: tuple[int
             if place < 0:
                 if lead and frame is not None:
                     found.kept.append(_Kept(time, math.inf, first, size and _drawn(frame, size)))
+                last = look if goes_on else None
                 continue
             found.dealt, found.cut = place + 1, place if is_cut else found.cut
             if frame is None or look is None:
                 found.unseen.append(time)
             else:
                 change = math.inf if last is None else difference(look.luma, last.luma)
-                if change > NEW_FRAME:
+                if change > NEW_FRAME or not found.kept:
                     found.kept.append(_Kept(time, change, time, size and _drawn(frame, size)))
                     last = look
                 found.kept[-1].until = time + step
             if clock.monotonic() - started > seconds:
                 break
     return found
-
-
-def _most_telling(frames: list[_Kept], most: int) -> list[_Kept]:
-    """Those that differ most, in order; each stands for those after it that are left out."""
-    chosen = set(sorted(range(len(frames)), key=lambda place: -frames[place].difference)[:most])
-    kept: list[_Kept] = []
-    for place, frame in enumerate(frames):
-        if place in chosen:
-            kept.append(frame)
-        elif frame.time <= kept[-1].until + TICK:
-            kept[-1].until = frame.until
-    return kept
 
 
 def _how(video: Video, tally: Tally) -> str:

@@ -18,6 +18,7 @@ from pipeline import storage, stores
 from pipeline.helper import Helper, Outcome
 from pipeline.legibility import choose_budget
 from pipeline.planning import Chunk, Part
+from pipeline.scenes import NEW_FRAME
 from pipeline.units import TICK, FrameTimes, PageText, Stretch, UnreadableError
 from schemas.job import Job
 
@@ -201,12 +202,14 @@ def _legible(chunk: Chunk, text: PageText, job: Job, limits: Limits) -> int | No
 
 
 def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may_end: bool) -> Rendered:
-    """The frames of a window, drawn in several calls where one would come near its limit of time.
+    """The frames of a window, which `may_end` where another scene begins, drawn in several calls where one would come
+    near its limit of time.
 
-    One of which only so many are kept is looked at as a whole, any other `may_end` where another scene begins.
+    Where only so many are kept all are looked at first, and those that differ most are drawn then.
     """
-    seconds = math.inf if chunk.most is not None else job.limits.seconds * SHARE_OF_LIMIT
-    views: list[View] = []
+    seconds = job.limits.seconds * SHARE_OF_LIMIT
+    ends_at = part.duration or math.inf
+    kept: list[_Kept] = []
     unseen: list[float] = []
     failed: list[FailedUnit] = []
     stretches: list[Stretch] = []
@@ -216,15 +219,18 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
     while done < samples:
         first, left = chunk.first_s + done * chunk.step_s, samples - done
         try:
-            times, images = helpers.call("pipeline.frames:grab", path, first, chunk.step_s, left, chunk.sizes[0],
-                                         chunk.most, seconds, chunk.lead > 0 and done == 0, may_end)
+            times, images = helpers.call(
+                "pipeline.frames:grab", path, first, chunk.step_s, left, chunk.sizes[0] if chunk.most is None else None,
+                seconds, chunk.lead > 0 and done == 0, may_end, done > 0)
         except UnreadableError as caught:
             failed.append(FailedUnit(caught, time_s=first, units=left))
             break
         assert isinstance(times, FrameTimes)
-        ends_at = part.duration or math.inf
-        views += [View(pixels, time_s=at, until_s=min(until, ends_at), leads=at < chunk.first_s - TICK)
-                  for at, until, pixels in zip(times.kept, times.shown_until, images, strict=True)]
+        for each in map(_Kept, times.kept, times.shown_until, times.differences, images or itertools.repeat(None)):
+            if kept and each.difference <= NEW_FRAME and each.time <= kept[-1].until + TICK:  # of a call that goes on
+                kept[-1].until = each.until
+            else:
+                kept.append(each)
         stretches += [replace(each, end_s=min(each.end_s, ends_at)) for each in times.stretches]
         unseen += times.unseen
         damaged += times.damaged
@@ -232,13 +238,58 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
         ways += [times.how] if times.how not in ways else []
         done += times.asked
         samples = done if times.ends else samples
+    if chunk.most is not None:
+        leading = sum(each.time < chunk.first_s - TICK for each in kept)
+        kept = _most_telling(kept, chunk.most + leading)
+        try:
+            _draw_kept(kept, path, chunk.sizes[0], seconds, helpers)
+        except UnreadableError as caught:
+            failed.append(FailedUnit(caught, time_s=chunk.first_s, units=done - len(unseen)))
+            kept = []
     if unseen:
         packets = f" ({damaged} damaged packets)" if damaged else ""
         error = UnreadableError("damaged", f"{len(unseen)} of {samples} samples from {chunk.first_s:g} s on show "
                                            f"nothing{packets}: the file is cut off or damaged; upload it again")
         failed.append(FailedUnit(error, time_s=unseen[0], units=len(unseen)))
+    views = [View(each.image, time_s=each.time, until_s=min(each.until, ends_at),
+                  leads=each.time < chunk.first_s - TICK) for each in kept if each.image is not None]
     if all(view.leads for view in views):  # nothing of the window's own was seen
         views = []
     decoding = f"{', '.join(ways)}; {decoded} frames decoded" if ways else None
     return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding, stretches=tuple(stretches),
                     samples=samples)
+
+
+@dataclass
+class _Kept:
+    """A frame that looks other than the one before: when it is shown, until when it stands for what is, by how much it
+    differs, and its picture once it is drawn.
+    """
+
+    time: float
+    until: float
+    difference: float
+    image: Pixels | None = None
+
+
+def _most_telling(frames: Sequence[_Kept], most: int) -> list[_Kept]:
+    """Those that differ most, in order; each stands for those after it that are left out."""
+    chosen = set(sorted(range(len(frames)), key=lambda place: -frames[place].difference)[:most])
+    kept: list[_Kept] = []
+    for place, frame in enumerate(frames):
+        if place in chosen:
+            kept.append(frame)
+        elif frame.time <= kept[-1].until + TICK:
+            kept[-1].until = frame.until
+    return kept
+
+
+def _draw_kept(kept: Sequence[_Kept], path: str, size: tuple[int, int], seconds: float, helpers: Helpers) -> None:
+    """Draw frames that were looked at. Raises UnreadableError."""
+    done = 0
+    while done < len(kept):
+        shown, images = helpers.call("pipeline.frames:draw", path, [each.time for each in kept[done:]], size, seconds)
+        drawn = iter(images)
+        for each, is_shown in zip(kept[done:], shown, strict=False):
+            each.image = next(drawn) if is_shown else None
+        done += len(shown)

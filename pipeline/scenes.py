@@ -15,6 +15,11 @@ SIZE = (160, 90)
 TILE = 8
 """Side of a tile in px."""
 
+NEW_FRAME = 12.0
+"""Largest mean luma difference of a tile up to which two frames show the same: it keeps one-word subtitle changes,
+which global hashes lose.
+"""
+
 STILL = 2.0
 """Largest mean luma difference of a tile up to which nothing moves: the noise of a camera is averaged out in it."""
 

@@ -84,6 +84,7 @@ class FrameTimes:
     counts the packets that could not be decoded, `decoded` the frames that were, and `how` says by which way. `asked`
     times were dealt with, fewer than were given where that would have taken too long, or where the window `ends`
     because another scene begins. `stretches` are what was seen over time; some may begin with the sample before.
+    `differences` say by how much each kept frame looks other than the one before, infinity for the first.
     """
 
     kept: tuple[float, ...]
@@ -95,3 +96,4 @@ class FrameTimes:
     asked: int = 0
     ends: bool = False
     stretches: tuple[Stretch, ...] = ()
+    differences: tuple[float, ...] = ()

@@ -104,8 +104,6 @@ def talk(folder: Path, minutes: int) -> tuple[float, int]:
 
     from PIL import Image, ImageDraw, ImageFont
 
-    from pipeline import frames
-
     chance, starts = random.Random(1), [0]
     while starts[-1] < minutes * 60:
         starts.append(starts[-1] + chance.randint(20, 40))
@@ -120,11 +118,35 @@ def talk(folder: Path, minutes: int) -> tuple[float, int]:
     subprocess.run([ffmpeg(), "-v", "error", "-f", "concat", "-i", str(folder / "slides.txt"), "-t", str(minutes * 60),
                     "-vf", f"fps={RATE},noise=alls=6:allf=t", "-c:v", "libx264", "-preset", "veryfast", "-g", "250",
                     "-pix_fmt", "yuv420p", str(path)], check=True)
-    seen: list[float] = []
-    for first in range(0, minutes * 60, 120):  # a window of 20 frames at 600 an hour
-        seen += frames.grab(str(path), float(first), 1.0, 120, SIZE, 20)[0].kept
+    seen = sampled(path)
     missed = sum(not any(begins <= at < ends for at in seen) for begins, ends in itertools.pairwise(starts))
     return len(seen) / (minutes * 60), missed
+
+
+def sampled(path: Path) -> list[float]:
+    """The times of all frames of a video that a budget of 600 an hour lets through."""
+    import null_engine
+
+    from pipeline import storage
+    from pipeline.fingerprints import of_job
+    from pipeline.planning import Errand
+    from pipeline.probing import plan_asset
+    from pipeline.rendering import Helpers, render
+    from schemas.job import Job
+
+    chosen = null_engine.choice()
+    job = Job.model_validate({"name": "bench", "inputs": [str(path)], "output": "/out", "transcribe": True,
+                              "frames": {"budget": "600/h"}})
+    helpers = Helpers(1, job.limits.seconds, job.limits.memory_mb)
+    asset = storage.stat(str(path))
+    try:
+        return [view.time_s for part in plan_asset(Errand(asset, asset.version), job, chosen.limits,
+                                                   of_job(job, chosen), helpers)
+                for chunk in part.chunks
+                for view in render([chunk], part, str(path), job, chosen.limits, helpers)[0].views
+                if view.time_s is not None]
+    finally:
+        helpers.close()
 
 
 @contextmanager

@@ -43,11 +43,10 @@ def encode(path: Any, codec: str, count: int, rate: int = 25, first: int = 0, **
         out.mux(stream.encode(None))
 
 
-def grab(path: Path, first: float, step: float, count: int, most: int | None = None) \
-        -> tuple[FrameTimes, list[Pixels]]:
-    times, images = frames.grab(str(path), first, step, count, SIZE, most)
+def grab(path: Path, first: float, step: float, count: int) -> tuple[FrameTimes, list[Pixels]]:
+    times, images = frames.grab(str(path), first, step, count, SIZE)
     assert all(image.shape == (SIZE[1], SIZE[0], 3) and image.dtype == np.uint8 for image in images)
-    assert len(times.kept) == len(times.shown_until) == len(images)
+    assert len(times.kept) == len(times.shown_until) == len(times.differences) == len(images)
     return times, images
 
 
@@ -274,41 +273,29 @@ def test_what_is_no_video_is_refused(tmp_path: Path, case: Callable[[Path], None
     assert caught.value.category == category
 
 
-def slides(path: Path, seconds: int, each: int) -> None:
-    """A slide every so many seconds, with a word that moves in every third of them."""
-    def draw(at: float) -> npt.NDArray[np.uint8]:
-        place = int(at // each)
-        return still([f"Slide {place}", f"{'x' * (place % 5)} {place * place}"], 255 - 60 * (place % 3))
-
-    bad_inputs.video(path, seconds, fps=5, draw=draw, keyframe_every=50)
-
-
-def test_a_budget_keeps_the_first_frame_and_those_that_differ_most(tmp_path: Path) -> None:
-    lumas = [250, 250, 230, 230, 30, 30, 50, 240]
-    bad_inputs.video(tmp_path / "film.mp4", 8, fps=5, draw=lambda seconds: still([], lumas[int(seconds)]))
-    assert [grab(tmp_path / "film.mp4", 0, 1, 8, most)[0].kept for most in (None, 8, 3, 1)] == [
-        (0, 2, 4, 6, 7), (0, 2, 4, 6, 7), (0, 4, 7), (0,)]
-    times, images = grab(tmp_path / "film.mp4", 0, 1, 8, 3)
-    assert times.shown_until == (4, 7, 8)
-    assert [round(float(image.mean()), -1) for image in images] == [250, 30, 240]
-
-
-def test_of_frames_that_differ_alike_a_budget_keeps_the_first_but_none_before_one_that_differs_more() -> None:
-    found = [frames._Kept(float(at), difference, at + 1.0, None) for at, difference in enumerate((99, 20, 20, 50))]
-    assert [(each.time, each.until) for each in frames._most_telling(found, 3)] == [(0, 1), (1, 3), (3, 4)]
-
-
-def test_a_budget_over_the_changes_of_a_still_video_keeps_all_of_them_and_no_more(tmp_path: Path) -> None:
-    slides(tmp_path / "talk.mp4", 60, 7)
-    assert grab(tmp_path / "talk.mp4", 0, 1, 60, 20)[0].kept == (0, 7, 14, 21, 28, 35, 42, 49, 56)
-
-
 def test_a_call_that_took_its_time_ends_after_a_sample_and_says_so(tmp_path: Path) -> None:
     bad_inputs.video(tmp_path / "film.mp4", 8, draw=drawn_at(25))
     times, images = frames.grab(str(tmp_path / "film.mp4"), 0, 1, 8, SIZE, seconds=0)
     assert (times.asked, times.kept, len(images)) == (1, (0,), 1)
-    times, _ = frames.grab(str(tmp_path / "film.mp4"), 0, 1, 8, SIZE, 4, seconds=0)
-    assert (times.asked, times.kept) == (1, (0,))
+    shown, images = frames.draw(str(tmp_path / "film.mp4"), [1, 4, 6], SIZE, seconds=0)
+    assert (shown, list(map(number, images))) == ((True,), [25])
+
+
+def test_a_call_that_goes_on_says_how_much_its_first_frame_differs(tmp_path: Path) -> None:
+    lumas = [250, 250, 230, 230]
+    bad_inputs.video(tmp_path / "film.mp4", 4, fps=5, draw=lambda seconds: still([], lumas[int(seconds)]))
+    told = {first: frames.grab(str(tmp_path / "film.mp4"), first, 1, 2, SIZE, goes_on=True)[0] for first in (1, 2)}
+    assert (told[1].kept, told[2].kept) == ((1, 2), (2,))
+    assert told[1].differences == pytest.approx((0, 20), abs=1)
+    assert told[2].differences == pytest.approx((20,), abs=1)
+
+
+def test_frames_are_looked_at_without_being_drawn_and_drawn_at_any_times(tmp_path: Path) -> None:
+    bad_inputs.video(tmp_path / "film.mp4", 8, draw=drawn_at(25))
+    times, images = frames.grab(str(tmp_path / "film.mp4"), 0, 1, 8, None)
+    assert (times.kept, images) == (tuple(range(8)), [])
+    shown, images = frames.draw(str(tmp_path / "film.mp4"), [0.5, 7, 7.99, 9], SIZE)
+    assert (shown, list(map(number, images))) == ((True, True, True, False), [12, 175, 199])
 
 
 def paints(path: Path, *colours: str, each: float = 4.0) -> None:
@@ -345,8 +332,6 @@ def test_the_frame_before_a_window_leads_it(tmp_path: Path) -> None:
     times, images = frames.grab(str(tmp_path / "film.mp4"), 3, 1, 2, SIZE, lead=True)
     assert (times.kept, times.shown_until, times.asked) == ((2, 3, 4), (3, 4, 5), 2)
     assert list(map(number, images)) == [50, 75, 100]
-    times, images = frames.grab(str(tmp_path / "film.mp4"), 3, 1, 4, SIZE, 2, lead=True)
-    assert (times.kept[:2], len(images)) == ((2, 3), 3)
     assert frames.grab(str(tmp_path / "film.mp4"), 0, 1, 2, SIZE, lead=True)[0].kept == (0, 1)
 
 

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import bad_inputs
+import numpy as np
 import pytest
 
 from model_actors.budgets import image_size
 from model_actors.choosing import choose
 from model_actors.embedded_engine import LIMITS
 from model_actors.engine import Limits
-from pipeline import storage
+from pipeline import sources, storage
 from pipeline.fingerprints import of_job
 from pipeline.planning import Chunk, Errand, Part
 from pipeline.probing import plan_asset
-from pipeline.rendering import Helpers, Rendered, render
+from pipeline.rendering import Helpers, Rendered, _Kept, _most_telling, redraw, render
 from schemas.job import Job
 
+av: Any = bad_inputs.av
 SMALL_PAGE = 20
 """A page that the probe of a document of 40 pages does not look at."""
 
@@ -162,3 +164,66 @@ def test_a_window_that_takes_long_is_drawn_in_several_calls(tmp_path: Path, help
         [view.time_s for view in rendered.views] for rendered in in_pieces]
     assert [rendered.failed for rendered in (*whole, *in_pieces)] == [()] * (len(whole) + len(in_pieces))
     assert {(rendered.decoding or "").partition(";")[0] for rendered in whole} == {"keyframes"}
+
+
+def lumas(path: Path, *values: int) -> None:
+    """A second of each shade."""
+    bad_inputs.video(path, len(values), fps=5, draw=lambda at: np.full((240, 320, 3), values[int(at)], np.uint8))
+
+
+def window(path: Path, helpers: Helpers, most: int, first: int = 0, lead: int = 0) -> Rendered:
+    """The rest of a video as one window, of which at most so many frames are shown."""
+    seconds = round(av.open(str(path)).duration / av.time_base)
+    chunk = Chunk("t", (), True, 280, ((96, 96),), 900, first_s=float(first), step_s=1.0, frames=seconds - first,
+                  most=most, lead=lead)
+    part = Part(storage.stat(str(path)), sources.sniff(path.read_bytes()[:4096]), (chunk,), duration=float(seconds))
+    [rendered] = render([chunk], part, str(path), job(), LIMITS, helpers)
+    return rendered
+
+
+def times(rendered: Rendered) -> list[tuple[float | None, float | None]]:
+    return [(view.time_s, view.until_s) for view in rendered.views]
+
+
+def test_a_budget_keeps_the_first_frame_and_those_that_differ_most(tmp_path: Path, helpers: Helpers) -> None:
+    lumas(tmp_path / "film.mp4", 250, 250, 230, 230, 30, 30, 50, 240)
+    every = [(0, 2), (2, 4), (4, 6), (6, 7), (7, 8)]
+    assert [times(window(tmp_path / "film.mp4", helpers, most)) for most in (8, 3, 1)] == [
+        every, [(0, 4), (4, 7), (7, 8)], [(0, 8)]]
+    three = window(tmp_path / "film.mp4", helpers, 3)
+    assert [round(float(view.pixels.mean()), -1) for view in three.views] == [250, 30, 240]
+    assert (three.failed, three.samples) == ((), 8)
+
+
+def test_a_budget_is_kept_in_whatever_calls_the_frames_are_looked_at(tmp_path: Path, helpers: Helpers,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    lumas(tmp_path / "film.mp4", 250, 250, 230, 230, 30, 30, 50, 240)
+    whole = [window(tmp_path / "film.mp4", helpers, most) for most in (8, 3, 1)]
+    monkeypatch.setattr("pipeline.rendering.SHARE_OF_LIMIT", 0.0)
+    pieces = [window(tmp_path / "film.mp4", helpers, most) for most in (8, 3, 1)]
+    assert list(map(times, whole)) == list(map(times, pieces))
+    assert [[view.pixels.mean() for view in each.views] for each in whole] == [
+        [view.pixels.mean() for view in each.views] for each in pieces]
+
+
+def test_the_frame_that_leads_a_window_is_not_of_its_budget(tmp_path: Path, helpers: Helpers) -> None:
+    lumas(tmp_path / "film.mp4", 250, 200, 150, 100, 50)
+    found = window(tmp_path / "film.mp4", helpers, 2, first=1, lead=1)
+    assert times(found) == [(0, 1), (1, 2), (2, 5)]
+    assert [view.leads for view in found.views] == [True, False, False]
+
+
+def test_of_frames_that_differ_alike_a_budget_keeps_the_first_but_none_before_one_that_differs_more() -> None:
+    found = [_Kept(float(at), at + 1.0, difference) for at, difference in enumerate((99, 20, 20, 50))]
+    assert [(each.time, each.until) for each in _most_telling(found, 3)] == [(0, 1), (1, 3), (3, 4)]
+
+
+def test_frames_of_a_window_are_drawn_larger_where_the_context_holds_them(tmp_path: Path, helpers: Helpers) -> None:
+    bad_inputs.video(tmp_path / "film.mp4", 3)
+    [(part, chunk, rendered)] = drawn(tmp_path / "film.mp4", job(), helpers)
+    larger = redraw(chunk, 560, part, str(tmp_path / "film.mp4"), job(), LIMITS, helpers)
+    assert larger is not None
+    assert [view.time_s for view in larger.views] == [view.time_s for view in rendered.views] == [0, 1, 2]
+    assert {view.pixels.shape[1::-1] for view in larger.views} == {image_size(320, 240, 560)}
+    tight = replace(LIMITS, context=chunk.tokens + 100)
+    assert redraw(chunk, 560, part, str(tmp_path / "film.mp4"), job(), tight, helpers) is None
