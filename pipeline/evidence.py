@@ -19,9 +19,14 @@ QUALITY = 85
 """Of JPEG, at which print stays legible; Pillow warns above 95."""
 
 
+def _path(folder: str, asset: str, version: str, time_s: float) -> str:
+    """Where below an output the picture of a frame is kept."""
+    return f"{folder}/{digest([asset, version])}/{time_s:.3f}.jpg"
+
+
 def picture_uri(output: str, asset: str, version: str, time_s: float) -> str:
     """Where the picture of a frame is kept that is evidence from `time_s` on."""
-    return stores.join(output, EVIDENCE, digest([asset, version]), f"{time_s:.3f}.jpg")
+    return stores.join(output, _path(EVIDENCE, asset, version, time_s))
 
 
 def keep_pictures(output: str, asset: str, version: str, views: Sequence[View], answers: Iterable[Answer]) -> None:
@@ -44,7 +49,7 @@ def keep_thumbnail(output: str, asset: str, version: str, views: Sequence[View],
     shown = [view for view in views if view.time_s is not None and abs(view.time_s - time_s) < TICK]
     if not shown:
         return None
-    path = f"{THUMBNAILS}/{digest([asset, version])}/{time_s:.3f}.jpg"
+    path = _path(THUMBNAILS, asset, version, time_s)
     storage.put_if_absent(stores.join(output, path), _jpeg(shown[0].pixels, THUMBNAIL_SIDE))
     return path
 

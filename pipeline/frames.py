@@ -21,6 +21,9 @@ from pipeline.videos import Video, kept_open, open_video
 LONGEST_SECONDS = 48 * 3600
 """Longest video that is planned: a longer claim is mostly a broken index."""
 
+WHITE = 255.0
+"""What a frame that begins a scene differs by at least: more than any other."""
+
 END_SHARE = 0.75
 """Share of a window's samples after which it ends where another scene begins."""
 
@@ -73,7 +76,8 @@ def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int] 
 
     Each is drawn at `size` (width, height) px, if it is given, rotation applied; a frame that looks like the last kept
     one is not kept again. A time at which no frame is shown, after the last one's own end or amid damage, is not seen.
-    After so many `seconds` no more times are dealt with, nor, if it `may_end`, once another scene begins near the end.
+    After so many `seconds` no more times are dealt with, nor, if it `may_end`, those from the last scene on that begins
+    in the last quarter of them.
     The sample before the first is compared with it; it is kept too with `lead`, and where this call `goes_on` with
     what another left, it tells how much the first one differs.
     """
@@ -134,7 +138,7 @@ def _sample(video: Video, first: float, step: float, count: int, size: tuple[int
             if frame is None or look is None:
                 found.unseen.append(time)
             else:
-                change = math.inf if last is None else difference(look.luma, last.luma)
+                change = math.inf if last is None else difference(look.luma, last.luma) + WHITE * is_cut
                 if change > NEW_FRAME or not found.kept:
                     found.kept.append(_Kept(time, change, time, size and _drawn(frame, size)))
                     last = look

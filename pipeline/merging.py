@@ -183,14 +183,19 @@ def _events(question: Question, own: Sequence[Row], common: Row) -> list[Row]:
 
 
 def _scenes(parts: Sequence[Row], common: Row) -> list[Row]:
-    """Stretches of one kind joined where one begins before the last has ended, as what goes on over a seam does."""
+    """Stretches of one kind joined where one begins before the last has ended, as what goes on over a seam does.
+
+    None where an older Canvass saw a part, which looked for none: the others would pass for the whole.
+    """
+    if any(part["stretches"] is None for part in parts):
+        return []
     found: list[Row] = []
-    for item in sorted((item for part in parts for item in part["stretches"] or ()),
+    for item in sorted((item for part in parts for item in part["stretches"]),
                        key=lambda item: (item["kind"], item["start_s"], item["end_s"])):
         last = found[-1] if found else None
         if last is not None and last["kind"] == item["kind"] and item["start_s"] < last["end_s"] - TICK:
             last |= {"end_s": max(last["end_s"], item["end_s"]), "picture": last["picture"] or item["picture"]}
         else:
             found.append({**common, **item})
-    return sorted((row for row in found if row["kind"] != "still" or row["end_s"] - row["start_s"] >= STILL_SECONDS),
-                  key=lambda row: (row["start_s"], row["kind"]))
+    told = [row for row in found if row["kind"] != "still" or row["end_s"] - row["start_s"] > STILL_SECONDS - TICK]
+    return sorted(told, key=lambda row: (row["start_s"], row["kind"]))

@@ -122,7 +122,7 @@ class Part:
 
     `units` counts the pages or frames of the whole asset that are to be seen. `parts` are asked in this `round`, `plan`
     names the cut, and the rows of the shards that it `replaces` give way. Where it has a `failure`, `lost` of the units
-    are known not to be seen.
+    are known not to be seen. `shape` is the width and height in px of a video as displayed.
     """
 
     asset: StoredObject
@@ -139,6 +139,7 @@ class Part:
     units: int = 0
     lost: int = 0
     duration: float | None = None
+    shape: tuple[int, int] | None = None
     repaired: bool = False
     password: str | None = None
     failure: UnreadableError | None = None

@@ -70,7 +70,8 @@ def _probe(whole: Part, path: str, job: Job, limits: Limits, helpers: Helpers) -
     if whole.kind.name == "video":
         video, _ = helpers.call("pipeline.frames:probe", path)
         assert isinstance(video, VideoProbe)
-        return replace(whole, chunks=tuple(plan_video(video, job, limits)), duration=video.duration)
+        return replace(whole, chunks=tuple(plan_video(video, job, limits)), duration=video.duration,
+                       shape=(video.width, video.height))
     if whole.kind.name == "image":
         found, _ = helpers.call("pipeline.images:probe", path)
     else:

@@ -154,7 +154,7 @@ def redraw(chunk: Chunk, budget: int, part: Part, path: str, job: Job, limits: L
     if tokens > min(job.context, limits.context):
         return None
     if chunk.frames:
-        larger = replace(chunk, budget=budget, sizes=(image_size(*chunk.sizes[0], budget),))
+        larger = replace(chunk, budget=budget, sizes=(image_size(*(part.shape or chunk.sizes[0]), budget),))
         return _frames(larger, part, path, job, helpers, may_end=False)
     pages: list[_Page] = []
     while len(pages) < len(chunk.pages):
@@ -231,7 +231,8 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
                 kept[-1].until = each.until
             else:
                 kept.append(each)
-        stretches += [replace(each, end_s=min(each.end_s, ends_at)) for each in times.stretches]
+        for stretch in times.stretches:
+            _extend(stretches, replace(stretch, end_s=min(stretch.end_s, ends_at)))
         unseen += times.unseen
         damaged += times.damaged
         decoded += times.decoded
@@ -258,6 +259,15 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
     decoding = f"{', '.join(ways)}; {decoded} frames decoded" if ways else None
     return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding, stretches=tuple(stretches),
                     samples=samples)
+
+
+def _extend(stretches: list[Stretch], new: Stretch) -> None:
+    """Add a stretch to those of a window, or its time to the one that it goes on."""
+    place = next((at for at in reversed(range(len(stretches))) if stretches[at].kind == new.kind), None)
+    if place is None or stretches[place].end_s <= new.start_s + TICK:
+        stretches.append(new)
+    else:
+        stretches[place] = replace(stretches[place], end_s=max(stretches[place].end_s, new.end_s))
 
 
 @dataclass

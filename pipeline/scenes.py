@@ -88,12 +88,13 @@ class Watch:
         """Take up a sample, None where nothing is shown; whether it begins another scene than was seen before."""
         if look is None:
             self._extend("damaged", time)
-            self._end("black", "still")
+            self._end("scene", "black", "still")
+            self._last = None
             return False
         self._end("damaged")
         is_cut = self._last is not None and distance(look, self._last) > CUT
         if is_cut:
-            self._end("scene")
+            self._end("scene", "still")
         self._extend("scene", time)
         self._last = look
         if (look.luma <= BLACK).mean() >= BLACK_SHARE:

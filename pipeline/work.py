@@ -130,6 +130,9 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
 
     async def ask_about(drawn: list[tuple[Chunk, Rendered]], seconds: float) -> None:
         try:
+            for chunk, rendered in drawn:
+                if rendered.stretches:
+                    stretches.extend(await asyncio.to_thread(_pictured, chunk, rendered, part, setting.job.output))
             await asyncio.gather(*(
                 ask(chunk, rendered, seconds, functools.partial(larger, chunk), bench.engine, setting, common, rows)
                 for chunk, rendered in drawn if rendered.views))
@@ -150,10 +153,8 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
             add_failed_units(rows, common, new)
             lost.update({(unit.page, unit.time_s): unit.units for unit in new})
             seconds = (time.monotonic() - started) / len(drawn)
-            if waiting[0].frames:
-                stretches += await asyncio.to_thread(_pictured, waiting[0], drawn[0], part, setting.job.output)
-                if drawn[0].samples < waiting[0].frames:
-                    waiting = end_window(waiting, drawn[0].samples)
+            if drawn[0].samples < waiting[0].frames:
+                waiting = end_window(waiting, drawn[0].samples)
             asking.append(asyncio.create_task(ask_about(list(zip(waiting, drawn, strict=False)), seconds)))
             del waiting[: len(drawn)]
             del drawn  # or it would be held while the next one is drawn

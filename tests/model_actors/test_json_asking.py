@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,8 +45,6 @@ def test_tokens_that_spell_another_text_are_left_out() -> None:
 
 
 def test_words_of_a_page_cannot_pass_for_turns_of_the_chat() -> None:
-    import asyncio
-
     seen: list[Chat] = []
 
     async def complete(chat: Chat) -> Completion:
@@ -57,3 +57,16 @@ def test_words_of_a_page_cannot_pass_for_turns_of_the_chat() -> None:
     asyncio.run(ask(Request("r", "a@1", (view,), (DATE,), False, "", 70), complete, 100))
     [_, text, _] = seen[0].parts
     assert "< |im_start|>system < turn|> a< b 1 < 2 < /s>" in str(text)
+
+
+def test_a_frame_of_the_window_before_is_shown_and_not_transcribed() -> None:
+    seen: list[Chat] = []
+
+    async def complete(chat: Chat) -> Completion:
+        seen.append(chat)
+        return Completion("{}", None, 1, 1, True)
+
+    before, own = (View(np.zeros((48, 48, 3), np.uint8), time_s=at, until_s=at + 1, leads=at < 5) for at in (4.0, 5.0))
+    reply = asyncio.run(ask(Request("r", "a@1", (before, own), (DATE,), True, "", 70), complete, 100))
+    assert [[part for part in chat.parts if isinstance(part, View)] for chat in seen] == [[before, own], [own]]
+    assert [transcript.time_s for transcript in reply.transcripts] == [5.0]

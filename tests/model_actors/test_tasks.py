@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from tiny_model import model
 
 from model_actors.engine import Answer, Evidence, Request, View
-from model_actors.tasks import Outcome, reply_of
+from model_actors.tasks import Outcome, reply_of, tasks_of
 from schemas.checklist import Question
 
 PIXELS = np.zeros((48, 48, 3), np.uint8)
@@ -38,3 +41,12 @@ def test_times_that_no_frame_shows_are_not_believed() -> None:
 
 def test_an_event_that_is_not_seen_stays_unseen() -> None:
     assert (replied(value="no").value, replied(value="no").evidence) == ("no", ())
+
+
+def test_a_frame_of_the_window_before_is_shown_and_not_transcribed() -> None:
+    views = (replace(VIEWS[0], leads=True), *VIEWS[1:])
+    groups = tasks_of(Request("r", "a@v", views, (OPEN,), True, "", 280), model().tokenizer, model().special,
+                      model().canvas)
+    asked = [task for group in groups for task in group]
+    assert [task.views for task in asked if task.read is not None] == [views]
+    assert [task.views for task in asked if task.read is None] == [(VIEWS[1],), (VIEWS[2],)]

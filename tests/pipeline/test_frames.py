@@ -286,8 +286,8 @@ def test_a_call_that_goes_on_says_how_much_its_first_frame_differs(tmp_path: Pat
     bad_inputs.video(tmp_path / "film.mp4", 4, fps=5, draw=lambda seconds: still([], lumas[int(seconds)]))
     told = {first: frames.grab(str(tmp_path / "film.mp4"), first, 1, 2, SIZE, goes_on=True)[0] for first in (1, 2)}
     assert (told[1].kept, told[2].kept) == ((1, 2), (2,))
-    assert told[1].differences == pytest.approx((0, 20), abs=1)
-    assert told[2].differences == pytest.approx((20,), abs=1)
+    assert told[1].differences == pytest.approx((0, frames.WHITE + 20), abs=1)  # it is a scene
+    assert told[2].differences == pytest.approx((frames.WHITE + 20,), abs=1)
 
 
 def test_frames_are_looked_at_without_being_drawn_and_drawn_at_any_times(tmp_path: Path) -> None:
@@ -339,3 +339,13 @@ def test_a_frame_that_looks_like_the_one_that_leads_is_kept_all_the_same(tmp_pat
     bad_inputs.video(tmp_path / "film.mp4", 6, fps=5, draw=lambda _: still(["Same"], 200))
     times, _ = frames.grab(str(tmp_path / "film.mp4"), 2, 1, 3, SIZE, lead=True)
     assert (times.kept, times.shown_until) == ((1, 2), (2, 5))
+
+
+def test_a_scene_of_equal_luma_is_kept(tmp_path: Path) -> None:
+    """Pure colours whose grey is the same."""
+    colours = [(200, 60, 60), (60, 116, 135)]
+    bad_inputs.video(tmp_path / "film.mp4", 6, fps=5,
+                     draw=lambda at: np.full((240, 320, 3), colours[int(at // 3)], np.uint8))
+    times, _ = grab(tmp_path / "film.mp4", 0, 1, 6)
+    assert times.kept == (0, 3)
+    assert set(times.stretches) == {Stretch(kind, start, start + 3) for kind in ("scene", "still") for start in (0, 3)}

@@ -267,6 +267,7 @@ def test_a_scene_that_goes_on_over_a_seam_is_one_and_one_that_begins_there_is_an
 def test_what_is_still_counts_from_five_seconds_on_over_all_windows() -> None:
     assert scenes([stretch(58, 60, "still"), stretch(2, 6, "still")], [stretch(59, 63, "still")]) == [
         ("still", 58, 63, None)]
+    assert scenes([stretch(16.1, 16.1 + 4.9 + 0.1, "still")]) == [("still", 16.1, 16.1 + 4.9 + 0.1, None)]
 
 
 def test_stretches_of_different_kinds_stand_beside_each_other() -> None:
@@ -277,3 +278,8 @@ def test_stretches_of_different_kinds_stand_beside_each_other() -> None:
 def test_scenes_that_two_rounds_saw_are_told_once() -> None:
     assert scenes([stretch(0, 9, picture="a"), stretch(9, 12, picture="b")], [stretch(0, 9), stretch(9, 12)]) == [
         ("scene", 0, 9, "a"), ("scene", 9, 12, "b")]
+
+
+def test_no_scenes_are_told_where_a_part_was_not_looked_at_for_them() -> None:
+    parts = [part(0, 2, kind="video"), part(1, 2, kind="video", stretches=[stretch(60, 120)])]
+    assert merge([], [], parts=parts).scenes == []

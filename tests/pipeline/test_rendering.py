@@ -227,3 +227,32 @@ def test_frames_of_a_window_are_drawn_larger_where_the_context_holds_them(tmp_pa
     assert {view.pixels.shape[1::-1] for view in larger.views} == {image_size(320, 240, 560)}
     tight = replace(LIMITS, context=chunk.tokens + 100)
     assert redraw(chunk, 560, part, str(tmp_path / "film.mp4"), job(), tight, helpers) is None
+
+
+def test_a_window_of_several_calls_shows_the_frame_that_leads_once_and_the_same_scenes(
+        tmp_path: Path, helpers: Helpers, monkeypatch: pytest.MonkeyPatch) -> None:
+    lumas(tmp_path / "film.mp4", 250, 240, 240, 240, 60, 30, 30, 200)
+    whole = window(tmp_path / "film.mp4", helpers, 8, first=1, lead=1)
+    monkeypatch.setattr("pipeline.rendering.SHARE_OF_LIMIT", 0.0)
+    pieces = window(tmp_path / "film.mp4", helpers, 8, first=1, lead=1)
+    assert [view.leads for view in pieces.views] == [True, False, False, False, False]
+    assert times(pieces) == times(whole)
+    assert sorted(pieces.stretches, key=str) == sorted(whole.stretches, key=str)
+    assert [(each.start_s, each.end_s) for each in whole.stretches if each.kind == "scene"][:1] == [(0, 4)]
+
+
+def test_a_window_of_which_only_the_frame_before_it_was_seen_shows_nothing(tmp_path: Path, helpers: Helpers) -> None:
+    lumas(tmp_path / "film.mp4", 250, 200)
+    chunk = Chunk("t", (), True, 280, ((96, 96),), 900, first_s=2.0, step_s=1.0, frames=3, lead=1)
+    kind = sources.Kind("video", "video/mp4")
+    part = Part(storage.stat(str(tmp_path / "film.mp4")), kind, (chunk,), duration=5.0)
+    [rendered] = render([chunk], part, str(tmp_path / "film.mp4"), job(), LIMITS, helpers)
+    assert rendered.views == ()
+    assert [(unit.time_s, unit.units) for unit in rendered.failed] == [(2.0, 3)]
+
+
+def test_nothing_is_told_of_time_after_the_end(tmp_path: Path, helpers: Helpers) -> None:
+    bad_inputs.video(tmp_path / "film.mp4", 2.4, fps=5)
+    [(_, _, rendered)] = drawn(tmp_path / "film.mp4", job(), helpers)
+    assert max(each.end_s for each in rendered.stretches) == pytest.approx(2.4)
+    assert rendered.views[-1].until_s == pytest.approx(2.4)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.merging import _scenes
 from pipeline.scenes import CUT, Look, Watch, distance, look_at
 from pipeline.units import Stretch
 
@@ -67,9 +72,16 @@ def test_a_dark_picture_is_not_black() -> None:
     assert "black" not in watched(painted(10), painted(10))
 
 
-def test_a_scene_goes_on_over_damage() -> None:
+def test_damage_ends_a_scene() -> None:
+    """What is shown after it may be another, and a window that begins amid the damage could not know."""
     assert watched(MEADOW, None, None, MEADOW, SEA) == {
-        "scene": [(0, 8), (8, 10)], "damaged": [(2, 6)], "cuts": [4]}
+        "scene": [(0, 2), (6, 8), (8, 10)], "damaged": [(2, 6)], "cuts": [4]}
+
+
+def test_a_scene_of_equal_luma_is_another_and_not_still() -> None:
+    green, red = painted(100, 100, 100), painted(100, 100, 200)
+    assert watched(green, green, red, red) == {
+        "scene": [(0, 4), (4, 8)], "still": [(0, 4), (4, 8)], "cuts": [2]}
 
 
 def test_what_goes_on_over_a_seam_begins_with_the_sample_before_it() -> None:
@@ -95,3 +107,22 @@ def test_a_frame_is_at_no_distance_from_itself_and_a_small_one_from_a_lighter_on
     lighter = look_at((look.luma + 4).astype(np.uint8), np.stack([(look.luma + 4).astype(np.uint8)] * 3))
     darker = look_at(look.luma.astype(np.uint8), np.stack([look.luma.astype(np.uint8)] * 3))
     assert distance(lighter, darker) < CUT
+
+
+def merged(looks: list[Look | None], seams: list[int], step: float) -> list[tuple[str, float, float]]:
+    """What the tables say of samples that were seen in windows with these seams, each from the sample before it on."""
+    parts: list[dict[str, Any]] = []
+    for first, end in pairwise([0, *seams, len(looks)]):
+        watch = Watch(step)
+        for place in range(max(0, first - 1), end):
+            watch.see(place * step, looks[place])
+        parts.append({"stretches": [{**asdict(each), "picture": None}
+                                    for each in watch.stretches(first * step, end * step)]})
+    return [(row["kind"], round(row["start_s"], 6), round(row["end_s"], 6)) for row in _scenes(parts, {})]
+
+
+@given(st.lists(st.sampled_from([MEADOW, painted(120, 100, 90, moved=30), SEA, NIGHT, BLACK, None]), min_size=1,
+                max_size=40), st.sampled_from([0.04, 1 / 3, 1.0, 2.5]), st.data())
+def test_seams_change_nothing(looks: list[Look | None], step: float, data: st.DataObject) -> None:
+    seams = sorted(data.draw(st.sets(st.integers(1, max(1, len(looks) - 1)), max_size=6))) if len(looks) > 1 else []
+    assert merged(looks, seams, step) == merged(looks, [], step)

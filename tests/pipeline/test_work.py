@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,17 @@ def test_windows_share_a_frame_end_at_scenes_and_lose_and_double_no_sample(tmp_p
             assert np.abs(np.asarray(picture)[-8:, -8:].mean(axis=(0, 1)) - (red, green, blue)).max() < 12
     assert {row["coverage"] for row in tables["answers"]} == {1.0}
     assert [(row["status"], row["units"]) for row in tables["assets"]] == [("ok", 39)]
+
+
+def test_an_answer_about_a_window_says_which_share_of_it_was_seen(engine: Scripted, tmp_path: Path) -> None:
+    """32 s are claimed, two windows of 16 samples, and the file is cut off within the second."""
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "film.mp4"
+    bad_inputs._encode(path, range(32 * 5), Fraction(1, 5), fps=5, movflags="faststart")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.75)])
+    tables = run(engine, tmp_path, transcribe=False)
+    lost = sum(row["units_failed"] for row in tables["shards"])
+    shares = {row["chunk_id"]: row["coverage"] for row in tables["answers"] if row["level"] == "chunk"}
+    assert 0 < lost < 16
+    assert shares == {"t0-15": 1.0, "t16-31": 1 - lost / 16}
+    assert [row["coverage"] for row in tables["assets"]] == [1 - lost / 32]
