@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
                        ("run", "run the job: goes on where it stopped, does only what is new or changed"),
                        ("retry", "ask again what failed in a way that may pass now, and nothing else"),
                        ("status", "what is done, failed, left"),
-                       ("sql", "query the output tables: assets, transcripts, answers, events, scenes, failures, "
-                               "requests, runs, shards"),
+                       ("sql", "query the output tables: assets, transcripts, answers, events, scenes, "
+                               "screen_texts, failures, requests, runs, shards"),
                        ("export", "write plain Parquet or CSV files of one consistent version"),
                        ("compact", "join small files, remove what no table needs any more; safe beside a run")):
         command = commands.add_parser(name, help=text, description=text)

@@ -20,34 +20,8 @@ WIDE = 400
 """Characters of a line where no terminal says how many there are: enough not to fold."""
 
 
-SCREEN_TEXTS = """
-create view screen_texts as
-with lines as (
-    select asset, version, time_s, until_s, unnest(string_split(block.text, chr(10))) as line, block.confidence,
-           block.box
-    from (select asset, version, time_s, until_s, unnest(blocks) as block from transcripts where time_s is not null)
-), ordered as (
-    select *, lower(trim(regexp_replace(line, '\\s+', ' ', 'g'))) as same,
-           max(until_s) over (partition by asset, version, same order by time_s
-                              rows between unbounded preceding and 1 preceding) as seen_until
-    from lines where trim(line) <> ''
-), stretches as (
-    select *, count(*) filter (seen_until is null or time_s > seen_until + 1e-6)
-              over (partition by asset, version, same order by time_s rows unbounded preceding) as stretch
-    from ordered
-)
-select asset, version, min(time_s) as first_s, max(until_s) as last_s, first(line order by confidence desc) as text,
-       max(confidence) as confidence, first(box order by confidence desc) as box, count(*) as frames
-from stretches group by asset, version, same, stretch order by asset, first_s, text
-"""
-"""Each line of text that videos show, with its first and last second: what stays over several frames is one row."""
-
-
 def connect(output: str) -> Any:
-    """A DuckDB connection with a view on every output table, and `screen_texts`.
-
-    Raises JobError where nothing was written yet.
-    """
+    """A DuckDB connection with a view on every output table. Raises JobError where nothing was written yet."""
     import duckdb
 
     connection = duckdb.connect()
@@ -58,7 +32,6 @@ def connect(output: str) -> Any:
         connection.register(name, dataset(output, name))
     if not found:
         raise JobError(f"{output} holds no tables: run the job first")
-    connection.execute(SCREEN_TEXTS)
     return connection
 
 

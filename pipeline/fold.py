@@ -21,12 +21,18 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from pipeline.fingerprints import asked_text
 from pipeline.merging import judge, merge_asset
 from pipeline.publishing import Published, ShardObject
+from pipeline.screen_texts import Frame, frame_of, merge_lines
 from pipeline.tables import Staged, rows_of
 from schemas.checklist import Question
 from schemas.records import PUBLISHED, rows_to_table
 
 TRANSACTION = "canvass-fold"
-ORDER = ("transcripts", "answers", "events", "scenes", "failures", "requests", "assets", "shards")
+ORDER = ("transcripts", "answers", "events", "scenes", "screen_texts", "failures", "requests", "assets", "shards")
+OF_VIDEOS = ("events", "scenes", "screen_texts")
+"""Tables of what was made of the windows of a video."""
+
+FRAME = ("asset", "shard_id", "time_s", "until_s", "blocks")
+"""Columns of `transcripts` that `screen_texts` is made of."""
 
 Row = dict[str, Any]
 
@@ -43,7 +49,7 @@ class Fold:
     def __init__(self, output: str, record: Mapping[str, Any], tables: Mapping[str, DeltaTable]) -> None:
         self._output, self._record, self._tables = output, record, tables
         self._questions = {each["id"]: Question.model_validate(each) for each in record["checklist"]}
-        self._made: dict[str, list[Row]] = {"assets": [], "answers": [], "events": [], "scenes": []}
+        self._made: dict[str, list[Row]] = {"assets": [], "answers": [], **{name: [] for name in OF_VIDEOS}}
 
     def commit(self, number: int, behind: Sequence[str]) -> int:
         """Stage the rows of the tables that are `behind`, then commit them in order. The number of assets.
@@ -104,7 +110,7 @@ class Fold:
     def _keep(self, name: str, made: Collection[str], kept: Mapping[str, Mapping[str, Row]],
               staged: Staged) -> set[str]:
         """Stage what stays of the assets that the table has, where anything goes; the assets whose rows give way."""
-        if name in ("answers", "events", "scenes"):  # their rows are made again
+        if name in ("answers", *OF_VIDEOS):  # their rows are made again
             return set(made) if kept else set()
         keys = pa.array([f"{asset}\0{shard}" for asset, parts in kept.items() for shard, part in parts.items()
                          if name != "transcripts" or self._is_transcribed(part)], pa.string())
@@ -134,6 +140,7 @@ class Fold:
             if row["shard_id"] in kept[row["asset"]] and row["question_fingerprint"] in self._record["questions"]:
                 held[row["asset"]].answers.append(self._judged(row))
         self._made["answers"] += [row for own in held.values() for row in own.answers]
+        self._hold_frames(held, {asset for asset in kept if before[asset]["kind"] == "video"}, kept)
         for member in self._record["members"]:
             tables = ShardObject(self._output, Published(*member)).tables()
             parts = tables["shards"].to_pylist()
@@ -156,12 +163,23 @@ class Fold:
                 own.parts.append(part)
                 own.answers += [row for row in judged if row["asset"] == asset]
                 own.failures += [row for row in failures if row["asset"] == asset]
+                if part["kind"] == "video":
+                    own.frames += map(frame_of, _only(tables["transcripts"].select(FRAME), [asset]).to_pylist())
                 own.come += 1
                 if own.come == part["parts"]:
                     self._make(held.pop(asset), {"stamp": part["stamp"], "missing_since": None,
                                                  "rounds": part["round"]})
         for asset, own in held.items():
             self._make(own, {name: before[asset][name] for name in ("stamp", "missing_since", "rounds")})
+
+    def _hold_frames(self, held: Mapping[str, _Held], videos: Collection[str],
+                     kept: Mapping[str, Mapping[str, Row]]) -> None:
+        """Take up the transcripts that stay of videos which the tables have."""
+        for batch in rows_of(self._output, "transcripts", self._tables["transcripts"], videos, FRAME):
+            for row in batch.to_pylist():
+                part = kept[row["asset"]].get(row["shard_id"])
+                if part is not None and self._is_transcribed(part):
+                    held[row["asset"]].frames.append(frame_of(row))
 
     def _judged(self, row: Row) -> Row:
         question = self._questions.get(row["question"])
@@ -176,6 +194,8 @@ class Fold:
         self._made["answers"] += merged.answers
         self._made["events"] += merged.events
         self._made["scenes"] += merged.scenes
+        common = {name: merged.asset[name] for name in ("asset", "version", "fingerprint", "run_id")}
+        self._made["screen_texts"] += [{**common, **row} for row in merge_lines(own.frames)]
 
     def _seen(self, row: Row, stamp: str | None) -> Row:
         if stamp is not None:
@@ -190,6 +210,7 @@ class _Held:
     parts: list[Row]
     answers: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
     come: int = 0
 
 

@@ -150,6 +150,16 @@ TABLES: dict[str, pa.Schema] = {
         _field("picture", TEXT, "Where below the output a small picture of a scene's first frame is"),
         FINGERPRINT, RUN,
     ),
+    "screen_texts": _schema(
+        ASSET, VERSION,
+        _field("text", TEXT, "A line of text that a video shows, as it was read most surely", True),
+        _field("first_s", REAL, "Second at which it was seen first", True),
+        _field("last_s", REAL, "Second until which it was seen without a break", True),
+        _field("frames", COUNT, "Frames, none of which looks like the one before, in which it was read", True),
+        _field("confidence", REAL, "Confidence of the surest reading, 0..1"),
+        _field("box", BOX, "Box of the block that it stands in"),
+        FINGERPRINT, RUN,
+    ),
     "failures": _schema(
         ASSET, VERSION, PAGE, TIME,
         _field("phase", TEXT, "probe, render or ask", True),

@@ -89,8 +89,16 @@ def test_a_line_that_stays_on_screen_over_frames_and_windows_is_one_row_of_scree
     (tmp_path / "in").mkdir()
     bad_inputs.video(tmp_path / "in" / "gate.mp4", 40, 5, (640, 360), draw=shown)
     run(tmp_path)
-    rows = connect(str(tmp_path / "out")).sql("select text, first_s, last_s, frames > 1 from screen_texts").fetchall()
+    query = "select text, first_s, last_s, frames > 1 from screen_texts"
+    rows = connect(str(tmp_path / "out")).sql(query).fetchall()
     assert sorted(rows, key=lambda row: (row[1], row[0])) == [
         ("Car 0", 0, 10, False), ("Gate 4 open", 0, 20, True), ("Car 1", 10, 20, True),
         ("Car 2", 20, 30, False), ("Gate 4 closed", 20, 30, False), ("Car 3", 30, 40, True),
         ("Gate 4 open", 30, 40, True)]
+    question = {"id": "open", "ask": "When is it open?", "answer": "event", "look_for": ["Gate 4 open"]}
+    run(tmp_path, checklist=[question])
+    assert sorted(connect(str(tmp_path / "out")).sql(query).fetchall()) == sorted(rows)
+    run(tmp_path, checklist=[question], transcribe=False)
+    assert connect(str(tmp_path / "out")).sql(query).fetchall() == []
+    assert connect(str(tmp_path / "out")).sql("select start_s, end_s from events order by 1").fetchall() == [
+        (0, 20), (30, 40)]
