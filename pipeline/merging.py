@@ -23,7 +23,7 @@ STILL_SECONDS = 5.0
 """Shortest stretch that is said to be still."""
 
 MAX_EVIDENCE = 3
-"""Pieces of evidence kept with an asset's answer; its chunks' answers hold all."""
+"""Pieces of evidence kept with an asset's answer, of an event the first of each; its chunks' answers hold all."""
 
 
 def judge(question: Question, row: Mapping[str, Any]) -> str | None:
@@ -76,7 +76,10 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
                     "confidence": None, "confidence_source": None, "evidence": [],
                     "reason": f"only_if does not hold: {question.only_if}"}
         elif isinstance(question.answer, Event):
-            events += _events(question, own, common)
+            found = _events(question, own, common)
+            events += found
+            if found:
+                row["evidence"] = [event["evidence"][0] for event in found[:MAX_EVIDENCE]]
         by_page = question.scope == "page" and row["status"] != "not_applicable"
         row["verdict"] = _page_verdict(question, own) if by_page else judge(question, row)
         merged[question.id] = row

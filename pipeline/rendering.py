@@ -249,8 +249,8 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
             kept = []
     if unseen:
         packets = f" ({damaged} damaged packets)" if damaged else ""
-        error = UnreadableError("damaged", f"{len(unseen)} of {samples} samples from {chunk.first_s:g} s on show "
-                                           f"nothing{packets}: the file is cut off or damaged; upload it again")
+        error = UnreadableError("damaged", f"shows nothing {_spans(unseen, chunk.step_s)}{packets}: the file is cut "
+                                           "off or damaged; upload it again")
         failed.append(FailedUnit(error, time_s=unseen[0], units=len(unseen)))
     views = [View(each.image, time_s=each.time, until_s=min(each.until, ends_at),
                   leads=each.time < chunk.first_s - TICK) for each in kept if each.image is not None]
@@ -259,6 +259,17 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
     decoding = f"{', '.join(ways)}; {decoded} frames decoded" if ways else None
     return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding, stretches=tuple(stretches),
                     samples=samples)
+
+
+def _spans(times: Sequence[float], step: float) -> str:
+    """Sampled times as stretches: `from 25 s to 30 s and from 40 s to 41 s`."""
+    spans: list[list[float]] = []
+    for time in times:
+        if spans and time < spans[-1][1] + step / 2:
+            spans[-1][1] = time + step
+        else:
+            spans.append([time, time + step])
+    return " and ".join(f"from {first:.6g} s to {end:.6g} s" for first, end in spans)
 
 
 def _extend(stretches: list[Stretch], new: Stretch) -> None:
@@ -283,8 +294,12 @@ class _Kept:
 
 
 def _most_telling(frames: Sequence[_Kept], most: int) -> list[_Kept]:
-    """Those that differ most, in order; each stands for those after it that are left out."""
-    chosen = set(sorted(range(len(frames)), key=lambda place: -frames[place].difference)[:most])
+    """Those that differ most and stay longest, in order; each stands for those after it that are left out.
+
+    Something that moves looks other in every sample, a caption or a slide stays.
+    """
+    chosen = set(sorted(range(len(frames)), key=lambda place: -frames[place].difference * (
+        frames[place].until - frames[place].time))[:most])
     kept: list[_Kept] = []
     for place, frame in enumerate(frames):
         if place in chosen:

@@ -34,8 +34,10 @@ class Frames(Strict):
     def _seconds(cls, every: Any) -> Any:
         if isinstance(every, str):
             for suffix, factor in (("ms", 0.001), ("s", 1.0), ("min", 60.0)):
-                if every.endswith(suffix):
-                    return float(every.removesuffix(suffix)) * factor
+                number = every.removesuffix(suffix)
+                if number != every and re.fullmatch(r"\d+(\.\d+)?\s*", number):
+                    return float(number) * factor
+            raise ValueError("write seconds, milliseconds or minutes: 2s, 500ms or 1min")
         return every
 
     @field_validator("budget", mode="before")

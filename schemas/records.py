@@ -125,7 +125,8 @@ TABLES: dict[str, pa.Schema] = {
         _field("severity", TEXT, "Severity of the check", True),
         _field("evidence", pa.list_(EVIDENCE), "Page or time, box, quoted text and retrieval score"),
         _field("reason", TEXT, "Why the answer is unsure, or how it was found"),
-        _field("coverage", REAL, "Share of the asset that was seen for this answer, 0..1"),
+        _field("coverage", REAL, "Share of the pages that were seen for this answer, or of the samples of a video that "
+                                 "could be (a budget asks about fewer: see requests.images), 0..1"),
         _field("engine", TEXT, "Engine that answered", True),
         FINGERPRINT, RUN,
         _field("shard_id", TEXT, "The shard in which the row was published; null at level asset"),
@@ -133,8 +134,8 @@ TABLES: dict[str, pa.Schema] = {
     "events": _schema(
         ASSET, VERSION,
         _field("question", TEXT, "Id of the question", True),
-        _field("start_s", REAL, "First second at which the event was seen", True),
-        _field("end_s", REAL, "Second until which it was seen", True),
+        _field("start_s", REAL, "Time of the first sample that shows it, in seconds", True),
+        _field("end_s", REAL, "Time of the first sample after it that does not", True),
         _field("confidence", REAL, "Confidence, 0..1"),
         _field("confidence_source", TEXT, "label_probability, min_word_probability, ocr or rule"),
         _field("evidence", pa.list_(EVIDENCE), "The frames that show it"),
@@ -153,8 +154,8 @@ TABLES: dict[str, pa.Schema] = {
     "screen_texts": _schema(
         ASSET, VERSION,
         _field("text", TEXT, "A line of text that a video shows, as it was read most surely", True),
-        _field("first_s", REAL, "Second at which it was seen first", True),
-        _field("last_s", REAL, "Second until which it was seen without a break", True),
+        _field("first_s", REAL, "Time of the first sample that shows it, in seconds", True),
+        _field("last_s", REAL, "Time of the first sample after it that does not", True),
         _field("frames", COUNT, "Frames, none of which looks like the one before, in which it was read", True),
         _field("confidence", REAL, "Confidence of the surest reading, 0..1"),
         _field("box", BOX, "Box of the block that it stands in"),

@@ -38,7 +38,7 @@ def test_the_readmes_sql_queries_answer_what_they_promise(output: str) -> None:
     failed, unreadable, doubtful, screen = (connect(output).sql(query).fetchall() for query in readme("sql"))
     assert [(row[1], row[2], row[4], row[5]) for row in failed] == [("notice_days", "60", 1, "60")]
     assert [row[:3] for row in unreadable] == [("probe", "unsupported", 1)]
-    assert all(row[4] is not None or row[3] < 0.8 for row in doubtful)
+    assert all(row[5] is not None or row[4] < 0.8 for row in doubtful)
     assert [row[1:] for row in screen] == [("gate_open", 1, 5.0, 3.0)]
 
 

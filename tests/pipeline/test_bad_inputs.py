@@ -37,8 +37,8 @@ PARTIAL = {
     "corrupt_image_pdf.pdf": (1, 0, "not all of the page could be drawn (library error: jpeg error"),
     "strokes_amid.pdf": (3, 1, "took over 3 s; raise limits.seconds to allow it more"),
     "broken_page.tif": (3, 1, "its pixels cannot be decoded (decoder error -2); open it in a viewer"),
-    "cut_faststart_mp4.mp4": (4, 1, "1 of 4 samples from 0 s on show nothing (1 damaged packets): the file is cut off"),
-    "damaged_mp4.mp4": (4, 1, "1 of 4 samples from 0 s on show nothing (2 damaged packets): the file is cut off"),
+    "cut_faststart_mp4.mp4": (4, 1, "shows nothing from 3 s to 4 s (1 damaged packets): the file is cut off"),
+    "damaged_mp4.mp4": (4, 1, "shows nothing from 2 s to 3 s (2 damaged packets): the file is cut off"),
 }
 OK = {
     "good.pdf": 2, "good.mp4": 3, "broken_xref_pdf.pdf": 3, "poster_pdf.pdf": 1, "rotated_pdf.pdf": 1,

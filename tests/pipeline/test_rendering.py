@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline import sources, storage
 from pipeline.fingerprints import of_job
 from pipeline.planning import Chunk, Errand, Part
 from pipeline.probing import plan_asset
-from pipeline.rendering import Helpers, Rendered, _Kept, _most_telling, redraw, render
+from pipeline.rendering import Helpers, Rendered, _Kept, _most_telling, _spans, redraw, render
 from schemas.job import Job
 
 av: Any = bad_inputs.av
@@ -189,9 +190,9 @@ def test_a_budget_keeps_the_first_frame_and_those_that_differ_most(tmp_path: Pat
     lumas(tmp_path / "film.mp4", 250, 250, 230, 230, 30, 30, 50, 240)
     every = [(0, 2), (2, 4), (4, 6), (6, 7), (7, 8)]
     assert [times(window(tmp_path / "film.mp4", helpers, most)) for most in (8, 3, 1)] == [
-        every, [(0, 4), (4, 7), (7, 8)], [(0, 8)]]
+        every, [(0, 2), (2, 4), (4, 8)], [(0, 8)]]
     three = window(tmp_path / "film.mp4", helpers, 3)
-    assert [round(float(view.pixels.mean()), -1) for view in three.views] == [250, 30, 240]
+    assert [round(float(view.pixels.mean()), -1) for view in three.views] == [250, 230, 30]
     assert (three.failed, three.samples) == ((), 8)
 
 
@@ -214,8 +215,20 @@ def test_the_frame_that_leads_a_window_is_not_of_its_budget(tmp_path: Path, help
 
 
 def test_of_frames_that_differ_alike_a_budget_keeps_the_first_but_none_before_one_that_differs_more() -> None:
-    found = [_Kept(float(at), at + 1.0, difference) for at, difference in enumerate((99, 20, 20, 50))]
+    found = [_Kept(float(at), at + 1.0, difference) for at, difference in enumerate((math.inf, 20, 20, 50))]
     assert [(each.time, each.until) for each in _most_telling(found, 3)] == [(0, 1), (1, 3), (3, 4)]
+
+
+def test_a_caption_that_stays_is_kept_before_something_that_moves() -> None:
+    found = [_Kept(0, 1, math.inf), _Kept(1, 2, 90), _Kept(2, 3, 90), _Kept(3, 9, 40), _Kept(9, 10, 90)]
+    assert [(each.time, each.until) for each in _most_telling(found, 2)] == [(0, 3), (3, 10)]
+
+
+@pytest.mark.parametrize(("times_s", "step", "said"), [
+    ([25, 26, 27], 1, "from 25 s to 28 s"), ([0.5], 0.5, "from 0.5 s to 1 s"),
+    ([3, 4, 10], 1.0, "from 3 s to 5 s and from 10 s to 11 s")])
+def test_a_failure_says_when_nothing_is_shown(times_s: list[float], step: float, said: str) -> None:
+    assert _spans(times_s, step) == said
 
 
 def test_frames_of_a_window_are_drawn_larger_where_the_context_holds_them(tmp_path: Path, helpers: Helpers) -> None:
