@@ -85,8 +85,9 @@ def table_lines(job: Job) -> Iterator[str]:
     if checks := counts("select verdict, count(*) from answers where level = 'asset' and verdict is not null "
                         "group by verdict", ("pass", "fail", "unsure")):
         yield f"Checks:  {checks}"
-    failures = tables.execute("select phase, category, count(*) as n, arg_min(asset, asset), arg_min(message, asset) "
-                              "from failures group by phase, category order by n desc, phase, category").fetchall()
+    failures = tables.execute(  # what was asked in two rounds has failed in both
+        "select phase, category, count(distinct (asset, page, time_s, message)) as n, arg_min(asset, asset), "
+        "arg_min(message, asset) from failures group by phase, category order by n desc, phase, category").fetchall()
     if failures:
         yield "Failures:"
     for phase, category, count, asset, message in failures:
