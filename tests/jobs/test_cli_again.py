@@ -140,7 +140,7 @@ def test_a_full_disk_ends_the_run_with_its_reason_and_what_was_committed_stays(t
     for number in range(4):
         bad_inputs.text_pdf(tmp_path / "in" / f"{number}.pdf", 300, 40)
     ended = subprocess.run(["unshare", "--map-root-user", "--mount", "sh", "-c", FULL], cwd=tmp_path, check=False,
-                           capture_output=True, text=True, timeout=240,
+                           capture_output=True, text=True, timeout=600,
                            env={**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)})
     assert ended.returncode == 0, ended.stdout + ended.stderr
     said = (tmp_path / "said").read_text()
