@@ -87,14 +87,13 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
              tokens_per_forward=usage.tokens_per_forward, mean_entropy=usage.mean_entropy,
              render_seconds=render_seconds, ask_seconds=time.monotonic() - started,
              decoding=rendered.decoding, rungs=[*rendered.rungs, *climbed.rungs], finish_reason=reply.finish_reason)
-    await asyncio.to_thread(keep_pictures, setting.job.output, common["asset"], common["version"], rendered.views,
-                            reply.answers)
     until = {view.time_s: view.until_s for view in rendered.views}
     for transcript in reply.transcripts:
         rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, until_s=until[transcript.time_s],
                  **_transcript(transcript))
     unseen = sum(unit.units for unit in rendered.failed)
     coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else 1 - unseen / rendered.samples
+    found = []
     for answer in reply.answers:
         question = questions[answer.question]
         row = {"question": question.id, "question_fingerprint": setting.names.questions[question.id],
@@ -102,11 +101,14 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
                "page": page if question.scope == "page" else None, "chunk_id": chunk.id,
                "answer_type": question.answer.type, "severity": question.severity, "engine": engine.name,
                "coverage": coverage, **_answer(question, answer)}
-        rows.add("answers", common, **row, verdict=judge(question, row))
+        found.append({**row, "verdict": judge(question, row)})
+        rows.add("answers", common, **found[-1])
+    await asyncio.to_thread(keep_pictures, setting.job.output, common["asset"], common["version"], rendered.views,
+                            found)
 
 
 def _answer(question: Question, answer: Answer) -> dict[str, Any]:
-    row: dict[str, Any] = {"status": "unsure", "confidence": answer.confidence,
+    row: dict[str, Any] = {"status": "unsure", "value": None, "confidence": answer.confidence,
                            "confidence_source": answer.confidence_source, "reason": answer.reason,
                            "evidence": [asdict(item) for item in answer.evidence]}
     if answer.value is None:

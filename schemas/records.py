@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_VERSION_KEY = b"canvass.schema_version"
 
 TEXT = pa.string()
@@ -25,6 +25,13 @@ EVIDENCE = pa.struct([
     pa.field("quote", TEXT),
     pa.field("score", REAL),
 ])
+FINDING = pa.struct([
+    pa.field("kind", TEXT),
+    pa.field("text", TEXT),
+    pa.field("expected", TEXT),
+    pa.field("box", BOX),
+])
+PROBABILITY = pa.struct([pa.field("label", TEXT), pa.field("probability", REAL)])
 STRETCH = pa.struct([
     pa.field("kind", TEXT),
     pa.field("start_s", REAL),
@@ -102,6 +109,14 @@ TABLES: dict[str, pa.Schema] = {
         _field("confidence", REAL, "Mean word confidence; null for a text layer"),
         _field("confidence_source", TEXT, "ocr, min_token_probability, or null"),
         _field("note", TEXT, "What a reader should know: an unreadable script, a distrusted text layer"),
+        _field("grounding", TEXT, "How it agrees with the page's own words: exact, close, contradicted (a number "
+                                  "stands there otherwise), absent (most of it is not there), or not_checkable; null "
+                                  "where it is those words itself"),
+        _field("grounding_source", TEXT, "Whence the page's own words are: text_layer or ocr; null where none are"),
+        _field("grounded", REAL, "Share of its tokens that stand on the page, 0..1"),
+        _field("recalled", REAL, "Share of the page's tokens that it has, 0..1"),
+        _field("findings", pa.list_(FINDING), "Where it differs: kind (contradiction, unsupported, omission, loop, "
+                                              "invented, reading_order), what it says, what the page says, box"),
         _field("budget", pa.int32(), "Image budget in soft tokens", True),
         _field("engine", TEXT, "Engine that read the unit", True),
         FINGERPRINT, RUN, SHARD,
@@ -110,7 +125,9 @@ TABLES: dict[str, pa.Schema] = {
         ASSET, VERSION,
         _field("question", TEXT, "Id of the question", True),
         _field("question_fingerprint", TEXT, "Fingerprint of the question as it was asked", True),
-        _field("level", TEXT, "asset, page, or chunk (an answer that an asset's answer was made from)", True),
+        _field("level", TEXT, "asset (one a question), page or chunk (answers that the asset's was made from), or "
+                              "reviewed (the engine's answer for the asset, in whose place a person's stands)", True),
+        _field("source", TEXT, "engine, or human where a review has the word; null in tables of older versions"),
         PAGE,
         _field("chunk_id", TEXT, "The chunk that was asked; null at level asset"),
         _field("answer_type", TEXT, "Type of the question's answer", True),
@@ -121,6 +138,10 @@ TABLES: dict[str, pa.Schema] = {
         _field("date", pa.date32(), "A date answer"),
         _field("confidence", REAL, "Confidence of the answer, 0..1; null where there is none"),
         _field("confidence_source", TEXT, "label_probability, min_word_probability, ocr or rule"),
+        _field("probabilities", pa.list_(PROBABILITY), "Probability of each label, where the engine gives them"),
+        _field("grounding", TEXT, "How it agrees with the page's own words: exact, close, contradicted, absent, or "
+                                  "not_checkable; null where that was not looked at"),
+        _field("grounding_source", TEXT, "Whence those words are: text_layer or ocr; null where there are none"),
         _field("verdict", TEXT, "pass, fail or unsure against `expect`; null where it is no check"),
         _field("severity", TEXT, "Severity of the check", True),
         _field("evidence", pa.list_(EVIDENCE), "Page or time, box, quoted text and retrieval score"),
@@ -190,6 +211,20 @@ TABLES: dict[str, pa.Schema] = {
         _field("rungs", pa.list_(TEXT), "Rungs of the ladder that were climbed, in order"),
         _field("finish_reason", TEXT, "Why the reply ended", True),
         FINGERPRINT, RUN, SHARD,
+    ),
+    "reviews": _schema(
+        ASSET, VERSION,
+        _field("question", TEXT, "Id of the question", True),
+        _field("question_fingerprint", TEXT, "Fingerprint of the question as it was asked", True),
+        _field("value", TEXT, "The right answer in canonical text; null where a person cannot tell either"),
+        _field("currency", TEXT, "ISO 4217 currency of an amount"),
+        _field("note", TEXT, "What the person wrote beside it"),
+        _field("reviewer", TEXT, "Who reviewed it, as the import names them"),
+        _field("reviewed_at", MOMENT, "When the review was imported; of several the last counts", True),
+        _field("engine_value", TEXT, "What the engine had answered; null where it abstained"),
+        _field("engine_confidence", REAL, "Confidence of that answer, 0..1"),
+        _field("engine_verdict", TEXT, "Verdict of that answer"),
+        FINGERPRINT, RUN,
     ),
     "runs": _schema(
         RUN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import bad_inputs
@@ -10,8 +11,8 @@ import pytest
 from PIL import Image
 from pipelines import Runner
 
-from model_actors.engine import Answer, Evidence, View
-from pipeline.evidence import keep_pictures, picture_uri
+from model_actors.engine import Evidence, View
+from pipeline.evidence import keep_pictures, picture_path
 from pipeline.storage import list_prefix
 
 VIEWS = [View(np.full((48, 96, 3), 10 * number, np.uint8), time_s=float(number), until_s=number + 1.0)
@@ -20,7 +21,9 @@ VIEWS = [View(np.full((48, 96, 3), 10 * number, np.uint8), time_s=float(number),
 
 def kept(folder: Path, *evidence: Evidence, value: str | None = "yes") -> dict[float, int]:
     """The pictures kept of an answer: their seconds, and how light they are."""
-    keep_pictures(str(folder), "/a.mp4", "v", VIEWS, [Answer("q", value, evidence=evidence)])
+    row = {"level": "chunk", "page": None, "value": value, "verdict": None,
+           "evidence": [asdict(each) for each in evidence]}
+    keep_pictures(str(folder), "/a.mp4", "v", VIEWS, [row])
     return {float(Path(item.uri).stem): round(float(np.asarray(Image.open(item.uri)).mean()))
             for item in list_prefix(f"{folder}/")}
 
@@ -38,9 +41,21 @@ def test_a_time_after_every_frame_has_no_picture(tmp_path: Path) -> None:
     assert kept(tmp_path, Evidence(time_s=9.0)) == {}
 
 
-@pytest.mark.parametrize(("evidence", "value"), [(Evidence(page=1), "yes"), (Evidence(time_s=1.0), None)])
-def test_pages_and_abstentions_keep_none(tmp_path: Path, evidence: Evidence, value: str | None) -> None:
-    assert kept(tmp_path, evidence, value=value) == {}
+def test_an_abstention_keeps_no_frame(tmp_path: Path) -> None:
+    assert kept(tmp_path, Evidence(time_s=1.0), value=None) == {}
+
+
+@pytest.mark.parametrize(("level", "verdict", "pages"), [
+    ("chunk", None, [2]), ("chunk", "pass", [2]), ("chunk", "fail", [2, 3, 4]), ("chunk", "unsure", [2, 3, 4]),
+    ("page", None, []), ("page", "pass", []), ("page", "fail", [3]), ("page", "unsure", [3])])
+def test_pages_are_kept_of_what_a_check_fails_or_doubts_and_the_best_of_others(
+        tmp_path: Path, level: str, verdict: str | None, pages: list[int]) -> None:
+    evidence = [asdict(Evidence(page=page, score=1 / page)) for page in (5, 4, 3, 2)]
+    views = [View(np.full((48, 96, 3), 10 * page, np.uint8), page=page) for page in range(1, 7)]
+    keep_pictures(str(tmp_path), "/a.pdf", "v", views, [
+        {"level": level, "page": 3, "value": "yes", "verdict": verdict, "evidence": evidence}])
+    found = {item.uri: round(float(np.asarray(Image.open(item.uri)).mean())) for item in list_prefix(f"{tmp_path}/")}
+    assert found == {str(tmp_path / picture_path("/a.pdf", "v", page, None)): 10 * page for page in pages}
 
 
 def test_every_event_of_a_job_has_its_pictures(run: Runner, tmp_path: Path) -> None:
@@ -53,5 +68,5 @@ def test_every_event_of_a_job_has_its_pictures(run: Runner, tmp_path: Path) -> N
     [event] = tables["events"]
     assert (event["start_s"], event["end_s"]) == (3, 6)
     for item in event["evidence"]:
-        picture = Image.open(picture_uri(str(tmp_path / "out"), event["asset"], event["version"], item["time_s"]))
+        picture = Image.open(tmp_path / "out" / picture_path(event["asset"], event["version"], None, item["time_s"]))
         assert (picture.format, picture.size) == ("JPEG", (1056, 576))

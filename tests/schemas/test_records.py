@@ -23,7 +23,7 @@ def test_every_table_names_its_schema_version(name: str) -> None:
 
 def test_tables_are_those_of_the_design() -> None:
     assert set(TABLES) == {"assets", "transcripts", "answers", "events", "scenes", "screen_texts", "failures",
-                           "requests", "runs", "shards"}
+                           "requests", "reviews", "runs", "shards"}
 
 
 @pytest.mark.parametrize("name", sorted(set(TABLES) - {"runs"}))
