@@ -25,6 +25,9 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+JUDGING = ("expect", "severity", "only_if", "combine", "sure_from")
+"""What of a question says how its answers are combined and judged, without asking anything again."""
+
 TRANSCRIPT = "transcribe"
 """The item that stands for the transcript, where others stand for a question each."""
 
@@ -58,16 +61,16 @@ def asked_text(items: Iterable[str]) -> str:
 
 
 def question_fingerprint(question: Question) -> str:
-    """Changes with whatever may change the answer; not with `expect`, `severity` or `only_if`, which judge it."""
-    asked: dict[str, Any] = question.model_dump(mode="json", exclude={"expect", "severity", "only_if"})
+    """Changes with whatever may change the answer; not with what judges it: JUDGING."""
+    asked: dict[str, Any] = question.model_dump(mode="json", exclude=set(JUDGING))
     if isinstance(question.answer, JsonSchema):
         asked["answer"] = {"type": "schema", "schema": question.answer.definition}  # wherever the file lies
     return digest(asked)
 
 
 def judging_fingerprint(checklist: Sequence[Question]) -> str:
-    """Changes with `expect`, `severity` and `only_if`, and with the questions they belong to."""
-    return digest([(question.id, question.expect, question.severity, question.only_if) for question in checklist])
+    """Changes with what judges an answer, and with the questions that it belongs to."""
+    return digest([question.model_dump(mode="json", include={"id", *JUDGING}) for question in checklist])
 
 
 def of_job(job: Job, choice: EngineChoice) -> Fingerprints:

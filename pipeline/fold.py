@@ -27,7 +27,8 @@ from schemas.checklist import Question
 from schemas.records import PUBLISHED, rows_to_table
 
 TRANSACTION = "canvass-fold"
-ORDER = ("transcripts", "answers", "events", "scenes", "screen_texts", "failures", "requests", "assets", "shards")
+ORDER = ("reviews", "transcripts", "answers", "events", "scenes", "screen_texts", "failures", "requests",
+         "assets", "shards")
 OF_VIDEOS = ("events", "scenes", "screen_texts")
 """Tables of what was made of the windows of a video."""
 
@@ -42,14 +43,15 @@ class Fold:
 
     `members` are shards, and `rounds` says of each of their assets which round that is, of which version and engine,
     and which shards it replaces. Assets in `judge` are made again of the rows that they have, those in `seen` get a new
-    stamp, or are marked as missing. `checklist`, `items` and `questions` are what is asked at the time, `judged` and
-    `at` how and when.
+    stamp, or are marked as missing. `reviews` are added to those of the table. `checklist`, `items` and `questions` are
+    what is asked at the time, `judged` and `at` how and when.
     """
 
     def __init__(self, output: str, record: Mapping[str, Any], tables: Mapping[str, DeltaTable]) -> None:
         self._output, self._record, self._tables = output, record, tables
         self._questions = {each["id"]: Question.model_validate(each) for each in record["checklist"]}
-        self._made: dict[str, list[Row]] = {"assets": [], "answers": [], **{name: [] for name in OF_VIDEOS}}
+        self._made: dict[str, list[Row]] = {"assets": [], "answers": [], **{name: [] for name in OF_VIDEOS},
+                                            "reviews": _reviews(record)}
 
     def commit(self, number: int, behind: Sequence[str]) -> int:
         """Stage the rows of the tables that are `behind`, then commit them in order. The number of assets.
@@ -64,7 +66,8 @@ class Fold:
         kept = self._kept_parts({asset: before[asset] for asset in before.keys() & made}, rounds)
         staged = {name: Staged(self._output, name) for name in behind}
         replaced = {name: self._keep(name, made, kept, staged[name]) for name in behind
-                    if name not in ("assets", "shards")}
+                    if name not in ("assets", "shards", "reviews")}
+        self._hold_reviews(made)
         self._merge(staged, before, rounds, kept)
         seen = (before.keys() & set(self._record["seen"])) - made
         self._made["assets"] += [self._seen(before[asset], self._record["seen"][asset]) for asset in sorted(seen)]
@@ -181,6 +184,14 @@ class Fold:
                 if part is not None and self._is_transcribed(part):
                     held[row["asset"]].frames.append(frame_of(row))
 
+    def _hold_reviews(self, assets: Collection[str]) -> None:
+        """Take up what people said of assets, in the order in which they said it."""
+        self._reviews: dict[str, list[Row]] = defaultdict(list)
+        known = [*self._rows("reviews", assets), *_reviews(self._record)]
+        for row in sorted(known, key=lambda row: row["reviewed_at"]):
+            if row["question_fingerprint"] in self._record["questions"]:
+                self._reviews[row["asset"]].append(row)
+
     def _judged(self, row: Row) -> Row:
         question = self._questions.get(row["question"])
         return row if question is None else {**row, "verdict": judge(question, row), "severity": question.severity}
@@ -188,8 +199,10 @@ class Fold:
     def _make(self, own: _Held, listed: Row) -> None:
         asked = {item for part in own.parts for item in part["asked"].split()} & self._record["items"].keys()
         ids = {self._record["items"][item] for item in asked}
+        newest = own.parts[-1]
+        reviews = [row for row in self._reviews[newest["asset"]] if row["version"] == newest["version"]]
         merged = merge_asset(list(self._questions.values()), self._record["judged"], own.parts, own.answers,
-                             own.failures, ids)
+                             own.failures, ids, reviews)
         self._made["assets"].append({**merged.asset, **listed, "asked": asked_text(asked)})
         self._made["answers"] += merged.answers
         self._made["events"] += merged.events
@@ -212,6 +225,11 @@ class _Held:
     failures: list[Row] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     come: int = 0
+
+
+def _reviews(record: Mapping[str, Any]) -> list[Row]:
+    """The reviews that a fold's record brings; one that an older Canvass wrote has none."""
+    return [{**row, "reviewed_at": datetime.datetime.fromisoformat(record["at"])} for row in record.get("reviews", ())]
 
 
 def _only(rows: pa.Table, assets: Sequence[str]) -> pa.Table:

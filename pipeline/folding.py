@@ -120,6 +120,12 @@ class Folder:
         if batch:
             self._commit({"judge": batch})
 
+    def review(self, reviews: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows of the table `reviews`, but for their time, and judge their assets again. Raises StorageError."""
+        for first in range(0, len(reviews), MAX_ASSETS):
+            some = reviews[first:first + MAX_ASSETS]
+            self._commit({"judge": sorted({row["asset"] for row in some}), "reviews": some})
+
     def note_listing(self, stamps: Iterable[tuple[str, str | None]]) -> None:
         """Note the new stamps of assets whose content is as it was, None for what is gone. Raises StorageError."""
         rest = iter(stamps)
@@ -128,7 +134,7 @@ class Folder:
 
     def _commit(self, changes: Mapping[str, Any]) -> int:
         """Name the next fold and apply it; the number of assets that it changed."""
-        record = {"by": uuid.uuid4().hex, "members": [], "rounds": {}, "judge": [], "seen": {},
+        record = {"by": uuid.uuid4().hex, "members": [], "rounds": {}, "judge": [], "seen": {}, "reviews": [],
                   "judged": self._names.judged,
                   "checklist": [question.model_dump(mode="json", by_alias=True) for question in self._checklist],
                   "questions": sorted(self._names.questions.values()),

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.combining import KEPT, MAX_EVIDENCE, REFUTED, combine, place
 from pipeline.units import TICK
 from schemas import answers
-from schemas.checklist import Event, Question, condition
+from schemas.checklist import Event, Question, applies, condition
 
 Row = dict[str, Any]
-
-VERDICT_LINE = 0.5
-"""Confidence below which an answer decides no check."""
-
-CLEAR_LEAD = 0.05
-"""Lead in confidence by which one value must stand before every other to be the asset's answer."""
 
 STILL_SECONDS = 5.0
 """Shortest stretch that is said to be still."""
 
-MAX_EVIDENCE = 3
-"""Pieces of evidence kept with an asset's answer, of an event the first of each; its chunks' answers hold all."""
-
 
 def judge(question: Question, row: Mapping[str, Any]) -> str | None:
-    """The verdict of an answer row: pass or fail against `expect`, unsure below the line, None without `expect`."""
-    if question.expect is None:
+    """The verdict of an answer row: pass or fail against `expect`, None without `expect`.
+
+    Unsure where its confidence is below the question's line, or the page's own words do not bear it out.
+    """
+    if question.expect is None or row["status"] == "not_applicable":
         return None
-    if row["status"] == "not_applicable":
-        return None
-    if row["status"] != "answered" or (row.get("confidence") or 0.0) < VERDICT_LINE:
+    sure = row["status"] == "answered" and (row.get("confidence") or 0.0) >= question.sure_from
+    if not sure or row.get("grounding") in REFUTED:
         return "unsure"
     return "pass" if answers.same(question, row["value"], question.expect, row.get("currency")) else "fail"
 
@@ -48,10 +41,11 @@ class Merged:
 
 
 def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row], chunk_answers: Sequence[Row],
-                failures: Sequence[Row], asked: Collection[str]) -> Merged:
+                failures: Sequence[Row], asked: Collection[str], reviews: Sequence[Row] = ()) -> Merged:
     """One asset from its rows: `parts` of the ledger, oldest first, its chunks' answers, its failures.
 
-    `judged` is the fingerprint of how the checklist judges, `asked` are the ids of the questions that were asked.
+    `judged` is the fingerprint of how the checklist judges, `asked` are the ids of the questions that were asked. Of
+    its `reviews`, in the order in which they came, the last of a question has the word.
     """
     newest = parts[-1]
     described = next((part for part in reversed(parts) if part["media_type"]), newest)
@@ -61,19 +55,26 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
              **{name: newest[name] for name in ("bytes", "tried", "stamp")},
              **{name: described[name] for name in ("kind", "media_type", "duration_s")},
              "finished_at": max(part["published_at"] for part in parts)}
+    told: list[Row] = []
     events: list[Row] = []
     merged: dict[str, Row] = {}
+    unasked: set[str] = set()
+    locked: list[str] = []
     for question in checklist:
-        own = sorted((row for row in chunk_answers if row["question"] == question.id), key=_place)
-        if not own and (asset["status"] == "quarantined" or question.id not in asked):
+        own = sorted((row for row in chunk_answers if row["question"] == question.id), key=place)
+        locks = _locks(question, merged, unasked)
+        if locks is not False:
+            locked.append(question.id)
+        if not own and (asset["status"] == "quarantined" or question.id not in asked) and not locks:
+            if applies(question, asset["kind"]) and asset["status"] != "quarantined":
+                unasked.add(question.id)
             continue
-        row = _merge_answers(question, own)
+        row = combine(question, own)
         row |= {**common, "question": question.id, "level": "asset", "answer_type": question.answer.type,
-                "severity": question.severity, "coverage": asset["coverage"]}
+                "severity": question.severity, "coverage": asset["coverage"], "source": "engine"}
         row.setdefault("question_fingerprint", "")
-        if not _holds(question, merged):
-            row |= {"status": "not_applicable", "value": None, "number": None, "currency": None, "date": None,
-                    "confidence": None, "confidence_source": None, "evidence": [],
+        if locks:
+            row |= {**dict.fromkeys(KEPT), "status": "not_applicable", "evidence": [],
                     "reason": f"only_if does not hold: {question.only_if}"}
         elif isinstance(question.answer, Event):
             found = _events(question, own, common)
@@ -82,8 +83,23 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
                 row["evidence"] = [event["evidence"][0] for event in found[:MAX_EVIDENCE]]
         by_page = question.scope == "page" and row["status"] != "not_applicable"
         row["verdict"] = _page_verdict(question, own) if by_page else judge(question, row)
+        review = next((each for each in reversed(reviews) if each["question"] == question.id), None)
+        if review is not None:
+            told.append({**row, "level": "reviewed"})
+            row = _reviewed(question, row, review)
+        told.append(row)
         merged[question.id] = row
-    return Merged(asset, list(merged.values()), events, _scenes(parts, common))
+    return Merged({**asset, "locked": " ".join(locked)}, told, events, _scenes(parts, common))
+
+
+def _reviewed(question: Question, row: Row, review: Row) -> Row:
+    """The answer of a person in the place of the engine's, whose evidence it keeps."""
+    human = {**row, **dict.fromkeys(KEPT), "status": "unsure", "source": "human", "confidence": 1.0,
+             "reason": review["note"] or "a person cannot tell either"}
+    if review["value"] is not None:
+        human |= {**answers.columns(question, review["value"], review["currency"]), "status": "answered",
+                  "reason": review["note"] or "reviewed"}
+    return {**human, "verdict": judge(question, human)}
 
 
 def _status_of_rounds(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
@@ -116,46 +132,20 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
             "coverage": 0.0 if unseen else 1.0 - lost / units if units else 1.0}
 
 
-def _merge_answers(question: Question, own: Sequence[Row]) -> Row:
-    """The value that stands clearly before every other; a conflict is unsure and keeps both sides' evidence."""
-    if not own:
-        return {"status": "failed", "reason": "no part of the asset could be asked", "evidence": [], "engine": ""}
-    shared = {"question_fingerprint": own[0]["question_fingerprint"], "engine": own[0]["engine"]}
-    best: dict[tuple[Any, ...], Row] = {}
-    seen = [row for row in own if row["value"] == "yes"] if isinstance(question.answer, Event) else []
-    answered = [row for row in seen or own if row["status"] == "answered"]
-    for row in sorted(answered, key=lambda row: (-(row["confidence"] or 0.0), _place(row))):
-        value = row["value"].strip().casefold() if row["number"] is None else row["number"]
-        best.setdefault((value, row["currency"]), row)
-    ranked = list(best.values())
-    if not ranked:
-        evidence = sorted((item for row in own for item in row["evidence"] or ()),
-                          key=lambda item: -(item["score"] or 0.0))
-        return {**shared, "status": "unsure", "reason": own[0]["reason"], "evidence": evidence[:MAX_EVIDENCE]}
-    rivals = [row for row in ranked if (row["confidence"] or 0.0) > (ranked[0]["confidence"] or 0.0) - CLEAR_LEAD]
-    evidence = [item for row in rivals for item in row["evidence"] or ()][:MAX_EVIDENCE]
-    if len(rivals) > 1:
-        shown = ", ".join(str(row["value"]) for row in rivals[:4])
-        return {**shared, "status": "unsure", "evidence": evidence, "reason": f"its parts answer differently: {shown}"}
-    kept = {name: ranked[0][name] for name in ("status", "value", "number", "currency", "date", "confidence",
-                                               "confidence_source", "reason")}
-    return {**shared, **kept, "evidence": evidence}
+def _locks(question: Question, merged: Mapping[str, Row], unasked: Collection[str]) -> bool | None:
+    """Whether `only_if` keeps a question from being asked, None while that is not known.
 
-
-def _place(row: Row) -> tuple[int, list[int], str]:
-    chunk = row["chunk_id"] or ""
-    return row["page"] or 0, [int(number) for number in re.findall(r"\d+", chunk)], chunk
-
-
-def _holds(question: Question, merged: Mapping[str, Row]) -> bool:
-    """Whether `only_if` holds; an unsure condition holds, so that nothing is hidden by a doubt."""
+    An unsure condition keeps nothing away, so that nothing is hidden by a doubt.
+    """
     needs = condition(question)
+    if needs is not None and needs.question in unasked:
+        return None
     if needs is None or needs.question not in merged:
-        return True
+        return False
     row = merged[needs.question]
     if row["status"] == "not_applicable":
-        return False
-    return bool(row["status"] != "answered" or (row["value"] == needs.value) == needs.equal)
+        return True
+    return bool(row["status"] == "answered" and (row["value"] == needs.value) != needs.equal)
 
 
 def _page_verdict(question: Question, own: Sequence[Row]) -> str | None:

@@ -94,6 +94,10 @@ class Question(Strict):
     `scope`: `document` asks it of the whole object, `page` of every page by itself. `pages` limits it to
     pages, counted from 1: `1-3, 7, last`. `expect` makes it an audit check. `only_if` names a condition on an
     earlier question, `id == value` or `id != value`. `look_for` lists phrases printed near the answer.
+
+    `combine` says how the answers of pages, chunks or windows become the object's own: the `surest` that the page bears
+    out; yes where `any` says so, or where `all` do; the `first` in order; their `sum`. An answer whose confidence is
+    below `sure_from` decides no check.
     """
 
     id: str = Field(pattern=IDENTIFIER)
@@ -105,6 +109,8 @@ class Question(Strict):
     severity: Literal["low", "medium", "high"] = "medium"
     only_if: str | None = None
     look_for: tuple[str, ...] = ()
+    combine: Literal["surest", "any", "all", "first", "sum"] = "surest"
+    sure_from: float = Field(default=0.5, ge=0, le=1)
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -154,6 +160,11 @@ class Question(Strict):
                 raise ValueError(f"expect: {self.expect!r} is not one of {', '.join(allowed)}")
             if self.answer.type in ("list", "schema", "event"):
                 raise ValueError(f"expect cannot be compared with an answer of type {self.answer.type}")
+        combined = {"any": ("yes/no",), "all": ("yes/no",), "sum": ("number", "money")}.get(self.combine)
+        if isinstance(self.answer, Event) and self.combine != "surest":
+            raise ValueError("an event is seen or not seen in every window: 'combine' does not apply")
+        if combined is not None and self.answer.type not in combined:
+            raise ValueError(f"combine: {self.combine} is for answers of type {' or '.join(combined)}")
         if self.only_if is not None and not CONDITION.match(self.only_if):
             raise ValueError(f"only_if: write 'id == value' or 'id != value', not {self.only_if!r}")
         return self

@@ -90,6 +90,7 @@ TABLES: dict[str, pa.Schema] = {
         ASKED,
         _field("tried", TEXT, "Fingerprint of the passwords and limits it was tried with", True),
         _field("judged", TEXT, "Fingerprint of how the answers were judged", True),
+        _field("locked", TEXT, "Ids of the questions that its other answers keep from being asked (only_if), or might"),
         _field("stamp", TEXT, "What a listing last showed of it: etag, or locally modification time, and size", True),
         _field("rounds", pa.int32(), "How often something was asked of it", True),
         _field("shards", pa.list_(TEXT), "The shards that its rows come from", True),

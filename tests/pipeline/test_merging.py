@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.merging import CLEAR_LEAD, MAX_EVIDENCE, VERDICT_LINE, Merged, judge, merge_asset
+from pipeline.combining import CLEAR_LEAD, MAX_EVIDENCE
+from pipeline.merging import Merged, judge, merge_asset
 from schemas.checklist import Question, applies
 from schemas.records import rows_to_table
 
@@ -128,8 +129,8 @@ def test_the_answer_is_the_most_confident_value_or_none_where_another_is_near(ro
 
 @pytest.mark.parametrize(("expect", "value", "confidence", "verdict"), [
     (None, "x", 0.9, None), ("x", "x", 0.9, "pass"), ("x", "X ", 0.9, "pass"), ("x", "y", 0.9, "fail"),
-    ("x", "x", VERDICT_LINE, "pass"), ("x", "x", VERDICT_LINE - 0.01, "unsure"),
-    ("x", "y", VERDICT_LINE - 0.01, "unsure"), ("x", "x", None, "unsure"), ("x", None, 0.9, "unsure"),
+    ("x", "x", 0.5, "pass"), ("x", "x", 0.49, "unsure"),
+    ("x", "y", 0.49, "unsure"), ("x", "x", None, "unsure"), ("x", None, 0.9, "unsure"),
 ])
 def test_verdicts(expect: str | None, value: str | None, confidence: float | None, verdict: str | None) -> None:
     assert judge(ask(expect=expect), answer(value, confidence)) == verdict
