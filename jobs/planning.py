@@ -59,6 +59,8 @@ def _lines(prepared: Prepared) -> Iterator[str]:
     yield "images by budget: " + ", ".join(f"{count} at {budget}" for budget, count in sorted(budgets.items()))
     yield f"engine {prepared.choice.name}: about {seconds:.0f} s of one worker"
     yield from prepared.choice.said
+    if prepared.setting.names.later:
+        yield f"not counted, until it is known whether they apply: {', '.join(sorted(prepared.setting.names.later))}"
     if failures:
         yield f"{len(failures)} cannot be read:"
         yield from failures

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
 from model_actors.choosing import EngineChoice, choose
@@ -145,6 +146,9 @@ def prepare(job: Job, wish: Wish = DEFAULT, write: bool = True, choice: EngineCh
             folder.add_published()
             folder.fold()
         left = listing.left(job.output, names, wish.limit, wish.retry)
+        if folder and names.later and len(left.judge):  # which may unlock questions
+            folder.judge_again(pairs(left.judge))
+            left = listing.left(job.output, names, wish.limit, wish.retry)
     except BaseException as error:
         if listing:
             listing.__exit__(None, None, None)
@@ -226,12 +230,7 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
             folder.note_listing(pairs(left.stamps))
             if len(left.errands):
                 with ray_session() as resources:
-                    _fan_out(prepared, left.errands, resources, progress, show)
-                    progress.assets_done += folder.fold()
-                    if len(lost := _lost(prepared)):
-                        _fan_out(prepared, lost, resources, progress, show, alone=True)
-                        progress.assets_done += folder.fold()
-                _account_for_the_lost(prepared, progress)
+                    _ask_in_waves(prepared, resources, progress, show)
         except KeyboardInterrupt:
             progress.interrupted = True
             folder = Folder(job.output, job.checklist, prepared.setting.names)
@@ -239,7 +238,7 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
         except StoppedError as error:
             stopped = error
         progress.assets_done += folder.fold()
-        progress.unfinished = 0 if progress.interrupted or stopped else len(_lost(prepared))
+        progress.unfinished = 0 if progress.interrupted or stopped else len(_lost(prepared, left.errands))
         show(progress)
         _record(prepared.setting, started, progress, "stopped" if stopped else "interrupted" if progress.interrupted
                 else "finished")
@@ -250,9 +249,39 @@ def run(prepared: Prepared, show: Callable[[Progress], None]) -> Progress:
     return progress
 
 
-def _lost(prepared: Prepared) -> pa.Table:
+def _ask_in_waves(prepared: Prepared, resources: Mapping[str, float], progress: Progress,
+                  show: Callable[[Progress], None]) -> None:
+    """Ask what waits for no other answer, then, wave by wave, what the answers unlock. Raises StoppedError."""
+    assert prepared.folder is not None
+    errands = prepared.left.errands
+    while len(errands):
+        _fan_out(prepared, errands, resources, progress, show)
+        progress.assets_done += prepared.folder.fold()
+        if len(lost := _lost(prepared, errands)):
+            _fan_out(prepared, lost, resources, progress, show, alone=True)
+            progress.assets_done += prepared.folder.fold()
+        _account_for_the_lost(prepared, errands, progress)
+        progress.assets_done += prepared.folder.fold()
+        errands = unlocked(prepared, errands)
+        progress.assets_done -= len(errands)
+
+
+def unlocked(prepared: Prepared, errands: pa.Table) -> pa.Table:
+    """What is to be asked next of the objects that were asked: questions whose `only_if` turned out to hold.
+
+    Those that could not be finished wait for the next run. Raises StorageError.
+    """
+    setting = prepared.setting
+    asked = errands.filter(pc.not_equal(errands["why"], "retry"))["asset"]
+    if not setting.names.later or not len(asked) or len(_lost(prepared, errands)):
+        return errands.slice(0, 0)
+    found = prepared.listing.left(setting.job.output, setting.names).errands
+    return found.filter(pc.and_(pc.equal(found["why"], "questions"), pc.is_in(found["asset"], value_set=asked)))
+
+
+def _lost(prepared: Prepared, errands: pa.Table) -> pa.Table:
     """Errands of which some shard never came back: its worker, or a neighbour's, died again and again."""
-    return prepared.listing.unfinished(prepared.setting.job.output, prepared.left.errands)
+    return prepared.listing.unfinished(prepared.setting.job.output, errands)
 
 
 def _fan_out(prepared: Prepared, errands: pa.Table, resources: Mapping[str, float], progress: Progress,
@@ -302,7 +331,7 @@ def _check_failed(job: Job, progress: Progress) -> None:
                            "see the failures (`canvass status`), then `canvass run` goes on")
 
 
-def _account_for_the_lost(prepared: Prepared, progress: Progress) -> None:
+def _account_for_the_lost(prepared: Prepared, wave: pa.Table, progress: Progress) -> None:
     """Give every object whose shard killed its worker again and again its row: it is quarantined, not forgotten."""
     from pipeline.probing import plan_assets
     from pipeline.publishing import Published, published_parts
@@ -313,10 +342,10 @@ def _account_for_the_lost(prepared: Prepared, progress: Progress) -> None:
 
     setting, folder = prepared.setting, prepared.folder
     assert folder is not None
-    lost = _lost(prepared)
+    lost = _lost(prepared, wave)
     if not len(lost):
         return
-    errands = errands_of(lost, setting.job.output, setting.names)
+    errands = errands_of(lost, setting.job.output)
     helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
     try:
         for shard in plan_assets(errands, setting.job, prepared.choice.limits, setting.names, helpers, alone=True):

@@ -12,8 +12,8 @@ from pipeline.tables import distinct
 from schemas.job import Job, JobError
 
 LEFT = (("new", "new"), ("changed", "changed"), ("engine", "read by another engine"),
-        ("questions", "with new or changed questions"), ("tried", "failed, to be tried in another way"),
-        ("judged", "to be judged again, without asking"))
+        ("questions", "with questions that are new, changed, or now apply"),
+        ("tried", "failed, to be tried in another way"), ("judged", "to be judged again, without asking"))
 """What is to be done with objects, as a reader is told."""
 
 

@@ -191,7 +191,8 @@ class Limits:
     `context` tokens a request, `canvas` tokens of it reserved for what is written, `images` a request, `budgets` it
     knows, `pixels_per_em` below which it cannot read text, `text_in_prompt` where a page's text layer takes part of
     the context, and `seconds_per_image` expected, by which work is cut into shards. `lead` frames of the window before
-    are shown again, so that a change between two windows is seen by one.
+    are shown again, so that a change between two windows is seen by one. With `waves` a question costs so much that
+    one whose `only_if` may not hold waits until that is known.
     """
 
     context: int
@@ -202,6 +203,7 @@ class Limits:
     text_in_prompt: bool
     seconds_per_image: float
     lead: int = 0
+    waves: bool = False
 
 
 class RequestError(Exception):

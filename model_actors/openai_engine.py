@@ -35,7 +35,7 @@ def choice(spec: OpenAISpec) -> tuple[Limits, dict[str, Any]]:
     if spec.key_from != OpenAISpec.model_fields["key_from"].default and not os.environ.get(spec.key_from):
         raise JobError(f"engine: the environment has no {spec.key_from}, which 'key_from' names")
     limits = Limits(spec.context, spec.max_tokens, images=IMAGES, budgets=BUDGETS, pixels_per_em=11.0,
-                    text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE, lead=1)
+                    text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE, lead=1, waves=True)
     return limits, {"engine": NAME,
                     **spec.model_dump(include={"model", "schema_support", "logprobs", "max_tokens"})}
 

@@ -242,7 +242,7 @@ def choice(settings: TransformersSpec) -> tuple[Limits, dict[str, Any]]:
     written = found.canvas * settings.canvases * (2 if settings.thinking else 1)  # a thought takes as many
     limits = Limits(min(found.context, MAX_CONTEXT), written, images=60, budgets=BUDGETS,
                     pixels_per_em=11.0, text_in_prompt=True, seconds_per_image=SECONDS_PER_IMAGE[device_of(settings)],
-                    lead=1)
+                    lead=1, waves=True)
     if settings.thinking and not found.thinks:
         raise JobError(f"engine: model {settings.model!r} has no thinking: leave 'thinking' out")
     identity = {"engine": NAME, "device": device_of(settings), "model": settings.model, "weights": found.weights,

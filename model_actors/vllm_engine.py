@@ -348,7 +348,7 @@ def start_of(job: Job, spec: VllmSpec) -> tuple[Start, dict[str, Any]]:
     written = (checkpoint.canvas * spec.canvases * (2 if spec.thinking else 1) if checkpoint
                else min(ANSWER_TOKENS, context // 4))
     limits = Limits(context, written, images=60, budgets=BUDGETS, pixels_per_em=11.0, text_in_prompt=True,
-                    seconds_per_image=0.25 / spec.tensor_parallel if runs_on_gpus() else 1.0, lead=1)
+                    seconds_per_image=0.25 / spec.tensor_parallel if runs_on_gpus() else 1.0, lead=1, waves=True)
     sampler = _sampler(GenerationConfig.from_pretrained(spec.model, revision=spec.revision), spec) if checkpoint \
         else Sampler()
     identity = {"engine": NAME, "model": spec.model, "sampler": asdict(sampler),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,10 @@ class Fingerprints:
     """`engine` names how objects are read and asked, and thereby the results that may stand together.
 
     `settings` is the part of it that the job file says; the rest comes with the version of Canvass. `questions` names
-    each question. `documents` and `videos` map the items that are asked of such an object, one a question and one for
-    the transcript, to the question's id (None for the transcript). `judged` names how the answers are judged, `tried`
-    the passwords and limits, which matter to what failed.
+    each question, and `later` are the ids of those that wait for the answers of others. `documents` and `videos` map
+    the items that are asked of such an object, one a question and one for the transcript, to the question's id (None
+    for the transcript). `judged` names how the answers are judged, `tried` the passwords and limits, which matter to
+    what failed.
     """
 
     engine: str
@@ -49,10 +50,17 @@ class Fingerprints:
     videos: Mapping[str, str | None]
     judged: str
     tried: str
+    later: frozenset[str] = frozenset()
 
     def items(self, kind: str) -> Mapping[str, str | None]:
-        """The items that are asked of an object of a kind."""
+        """The items that may be asked of an object of a kind."""
         return self.videos if kind == "video" else self.documents
+
+    def wanted(self, kind: str, locked: Collection[str], asked: Collection[str] = ()) -> frozenset[str]:
+        """The items that are to be asked of an object of a kind, those that were `asked` among them, while some
+        questions are locked.
+        """
+        return frozenset(item for item, name in self.items(kind).items() if name not in locked or item in asked)
 
 
 def asked_text(items: Iterable[str]) -> str:
@@ -85,4 +93,6 @@ def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
     sampling = [job.frames.every, *([job.frames.budget] if job.frames.budget else [])]
     sampled = {digest([item, *sampling]): name for item, name in videos.items()}
     tried = digest([[password.get_secret_value() for password in job.passwords], job.limits.model_dump()])
-    return Fingerprints(engine, settings, questions, documents, sampled, judging_fingerprint(job.checklist), tried)
+    later = frozenset(each.id for each in job.checklist if each.only_if) if choice.limits.waves else frozenset[str]()
+    return Fingerprints(engine, settings, questions, documents, sampled, judging_fingerprint(job.checklist), tried,
+                        later)

@@ -61,7 +61,7 @@ def _plan_batch(batch: pa.Table, setting: Setting, limits: Limits, published: fr
     job: Job = setting.job
     helpers = Helpers(1, job.limits.seconds, job.limits.memory_mb)
     try:
-        errands = errands_of(batch, job.output, setting.names)
+        errands = errands_of(batch, job.output)
         for shard in plan_assets(errands, job, limits, setting.names, helpers, alone):
             if shard.id not in published:
                 yield pa.table({"shard": [pickle.dumps(shard)]})

@@ -63,7 +63,7 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
     for question in checklist:
         own = sorted((row for row in chunk_answers if row["question"] == question.id), key=place)
         locks = _locks(question, merged, unasked)
-        if locks is not False:
+        if locks is not False or (question.only_if and asset["status"] == "quarantined"):
             locked.append(question.id)
         if not own and (asset["status"] == "quarantined" or question.id not in asked) and not locks:
             if applies(question, asset["kind"]) and asset["status"] != "quarantined":

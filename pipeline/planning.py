@@ -102,7 +102,7 @@ class Again:
 
 @dataclass(frozen=True)
 class Errand:
-    """What is to be asked of one object, and which time that is; without `items`, all that the job asks of its kind.
+    """What is to be asked of one object, and which time that is; without `items`, all that waits for no other answer.
 
     `stamp` is what the listing showed; `asset.version` names the content, but for a local file that is yet to be read,
     of which it is the stamp too. `kind` is what it was found to be before.

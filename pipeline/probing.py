@@ -60,7 +60,7 @@ def plan_asset(errand: Errand, job: Job, limits: Limits, names: Fingerprints, he
 def _asked(errand: Errand, kind: sources.Kind, job: Job, names: Fingerprints) -> tuple[frozenset[str], Job]:
     """The items that are asked of an object of a kind, and the job with these questions alone."""
     items = names.items(kind.name)
-    wanted = frozenset(items) if errand.items is None else errand.items & items.keys()
+    wanted = names.wanted(kind.name, names.later) if errand.items is None else errand.items & items.keys()
     ids = {items[item] for item in wanted}
     questions = tuple(question for question in job.checklist if question.id in ids)
     return wanted, job.model_copy(update={"checklist": questions, "transcribe": None in ids})

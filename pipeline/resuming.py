@@ -37,9 +37,10 @@ LISTED = pa.schema([("asset", pa.string()), ("stamp", pa.string()), ("size", pa.
 
 ERRANDS = pa.schema([
     ("asset", pa.string()), ("stamp", pa.string()), ("size", pa.int64()), ("version", pa.string()),
-    ("round", pa.int32()), ("kind", pa.string()), ("asked", pa.string()), ("why", pa.string()),
+    ("round", pa.int32()), ("kind", pa.string()), ("asked", pa.string()), ("wanted", pa.string()), ("why", pa.string()),
 ])
-"""What is to be asked, one object a row: `why` is of ASKED; the last columns but one say what the tables have of it."""
+"""What is to be asked, one object a row: `why` is of ASKED; `kind` and `asked` say what the tables have of it, `wanted`
+what they should have."""
 
 ASKED = ("new", "changed", "engine", "questions", "tried")
 """Why something is asked of an object: it is new, its content has changed, it was read by another engine, questions are
@@ -53,7 +54,7 @@ create or replace table states as select * from (
 select l.asset, l.stamp, l.size, k.version, k.kind, k.asked, coalesce(k.units, 0) as units, k.status,
        coalesce(k.rounds, 0) + 1 as round,
        k.stamp <> l.stamp as restamped, k.missing_since is not null as was_missing,
-       case when k.kind = 'video' then $videos else $documents end as wanted,
+       {wanted} as wanted,
        case when k.asset is null then 'new'
             when k.stamp <> l.stamp and t.asset is null then 'changed'
             when k.fingerprint <> $engine then 'engine'
@@ -63,10 +64,13 @@ select l.asset, l.stamp, l.size, k.version, k.kind, k.asked, coalesce(k.units, 0
                 then if(k.status = 'quarantined', 'tried', 'questions')
             when k.judged <> $judged or k.asked <> wanted then 'judged'
             else 'done' end as why
-from listed l left join assets k using (asset) left join touched t using (asset)
+from listed l left join assets k using (asset) left join touched t using (asset) {join}
 ) where why <> 'done' or status <> 'ok' or restamped or was_missing
 """
 """The listed objects but those of which there is nothing to do and nothing to say: mostly nearly all."""
+
+_LOCKED = "if(k.judged <> $judged or k.locked is null, $later, k.locked)"
+"""The questions that wait: all that may, until the answers are judged as the job says now."""
 
 
 @dataclass(frozen=True)
@@ -161,14 +165,21 @@ class Listing:
         Raises StorageError where the output cannot be read.
         """
         self._take(output, "assets", "asset version stamp bytes fingerprint asked judged tried status rounds kind "
-                                     "units missing_since")
+                                     "units missing_since" + (" locked" if names.later else ""))
         self._take(output, "failures", "asset shard_id retryable")
         self._database.execute("create or replace table gone as select asset, missing_since from assets anti join "
                                "listed using (asset)" + ("" if self._is_whole else " limit 0"))
         self._find_the_touched()
-        self._database.execute(_STATES, {
-            "engine": names.engine, "documents": asked_text(names.documents), "videos": asked_text(names.videos),
-            "tried": names.tried, "judged": names.judged})
+        parameters = {"engine": names.engine, "tried": names.tried, "judged": names.judged}
+        if names.later:
+            self._find_the_wanted(names)
+            self._database.execute(_STATES.format(wanted="w.wanted", join="left join wants w on w.asked = k.asked and "
+                                                  f"w.is_video = (k.kind = 'video') and w.locked = {_LOCKED}"),
+                                   {**parameters, "later": " ".join(sorted(names.later))})
+        else:
+            self._database.execute(
+                _STATES.format(wanted="if(k.kind = 'video', $videos, $documents)", join=""),
+                {**parameters, "documents": asked_text(names.documents), "videos": asked_text(names.videos)})
         if retry:
             self._database.execute("update states set why = 'retry' where why in ('done', 'judged') and status <> 'ok' "
                                    "and asset in (select asset from failures where retryable)")
@@ -176,9 +187,21 @@ class Listing:
         listed = ", ".join(f"'{reason}'" for reason in reasons)
         errands = self._table(
             "select asset, stamp, size, if(why in ('new', 'changed'), stamp, version) as version, round, kind, asked, "
-            f"why from states where why in ({listed}) order by asset" + (f" limit {limit}" if limit else ""))
+            f"wanted, why from states where why in ({listed}) order by asset" + (f" limit {limit}" if limit else ""))
         judge = self._table("select asset, units from states where why = 'judged' order by asset")
         return Left(errands.cast(ERRANDS), judge, self._stamps(reasons), self._counts())
+
+    def _find_the_wanted(self, names: Fingerprints) -> None:
+        """Note what is wanted of objects of which the same was asked, and of which the same questions are locked."""
+        found = self._database.execute(
+            f"select distinct k.kind = 'video', {_LOCKED}, k.asked from assets k",
+            {"judged": names.judged, "later": " ".join(sorted(names.later))}).fetchall()
+        wants = [(video, locked, asked, asked_text(names.wanted("video" if video else "", locked.split(),
+                                                                asked.split()))) for video, locked, asked in found]
+        columns = list(zip(*wants, strict=True)) or [()] * 4
+        types = {"is_video": pa.bool_(), "locked": pa.string(), "asked": pa.string(), "wanted": pa.string()}
+        self._database.register("wants", pa.table({name: pa.array(column, kind) for (name, kind), column
+                                                   in zip(types.items(), columns, strict=True)}))
 
     def _find_the_touched(self) -> None:
         """Note the local files that have another time and the same content."""
@@ -263,21 +286,21 @@ def pairs(table: pa.Table) -> Iterator[tuple[str, Any]]:
 
 
 @patiently
-def errands_of(rows: pa.Table, output: str, names: Fingerprints) -> list[Errand]:
+def errands_of(rows: pa.Table, output: str) -> list[Errand]:
     """The errands of some rows of ERRANDS. Raises StorageError."""
     listed = rows.to_pylist()
     again = {row["asset"]: row["why"] for row in listed if row["why"] in AGAIN}
     earlier = earlier_tries(output, again) if again else {}
-    return [_errand(row, earlier.get(row["asset"]), names) for row in listed]
+    return [_errand(row, earlier.get(row["asset"])) for row in listed]
 
 
-def _errand(row: Mapping[str, Any], again: Again | None, names: Fingerprints) -> Errand:
+def _errand(row: Mapping[str, Any], again: Again | None) -> Errand:
     kind = Kind(row["kind"], None) if row["kind"] else UNKNOWN
     items = None
     if row["why"] in ("questions", *AGAIN) and kind != UNKNOWN:
         asked = frozenset(row["asked"].split())
         items = again.items if again else frozenset()
         if row["why"] != "retry":
-            items |= frozenset(names.items(kind.name)) - asked
+            items |= frozenset(row["wanted"].split()) - asked
     return Errand(StoredObject(row["asset"], row["version"], row["size"]), row["stamp"], kind, row["round"], items,
                   again)

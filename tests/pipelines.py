@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from jobs.running import DEFAULT, Wish, prepare
+from jobs.running import DEFAULT, Wish, prepare, unlocked
 from model_actors.choosing import EngineChoice
 from model_actors.engine import Engine
 from pipeline.fold import ORDER
+from pipeline.planning import Errand
 from pipeline.probing import plan_assets
 from pipeline.publishing import Published
 from pipeline.rendering import Helpers
@@ -37,19 +38,20 @@ class Runner:
             assert prepared.folder is not None
             folder, left, names = prepared.folder, prepared.left, prepared.setting.names
             helpers = self._helpers_of(job)
-            errands = errands_of(left.errands, job.output, names)
-            shards = list(plan_assets(errands, job, prepared.choice.limits, names, helpers))
 
-            async def ask_all() -> None:
+            async def ask_all(errands: list[Errand]) -> None:
                 bench = Bench(self._engine, helpers)
-                for shard in shards:
+                for shard in plan_assets(errands, job, prepared.choice.limits, names, helpers):
                     receipt = await work(shard, prepared.setting, bench)
                     folder.add(Published(names.engine, receipt.shard_id), receipt.parts)
 
             folder.judge_again(pairs(left.judge))
             folder.note_listing(pairs(left.stamps))
-            asyncio.run(ask_all())
-            folder.fold()
+            wave = left.errands
+            while len(wave):
+                asyncio.run(ask_all(errands_of(wave, job.output)))
+                folder.fold()
+                wave = unlocked(prepared, wave)
         return {name: dataset(job.output, name).to_table().to_pylist() for name in ORDER}
 
     def _helpers_of(self, job: Job) -> Helpers:

@@ -52,7 +52,7 @@ def test_status_and_plan_say_what_is_left_and_why(finished: Path) -> None:
         (finished / "in" / "c.pdf").unlink()
         bad_inputs.text_pdf(finished / "in" / "a.pdf", 1)
     plan = canvass(finished, "plan", "other.yaml").stdout
-    assert plan.startswith("2 objects: 0 done, 2 to do\n        2 with new or changed questions\n")
+    assert plan.startswith("2 objects: 0 done, 2 to do\n        2 with questions that are new, changed, or now apply\n")
     assert "Inputs:  2 done, 0 left" in canvass(finished, "status", "job.yaml").stdout
 
 
