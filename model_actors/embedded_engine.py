@@ -51,7 +51,7 @@ class EmbeddedEngine:
     name = NAME
 
     def __init__(self) -> None:
-        self._ocr = ocr.Ocr()
+        self._ocr = ocr.shared()
         self._thread = ThreadPoolExecutor(1, "embedded-engine")
         self._transcripts: dict[tuple[str, int | None, int], Transcript] = {}
 
@@ -73,7 +73,8 @@ class EmbeddedEngine:
     def _ask(self, request: Request) -> Reply:
         transcripts = [self._read(request, view) for view in request.views]
         answers = tuple(answer(question, request.views, transcripts) for question in request.questions)
-        return Reply(tuple(transcripts) if request.transcribe else (), answers)
+        return Reply(tuple(transcripts) if request.transcribe else (), answers,
+                     read=tuple(each.words if each.source == "ocr" else None for each in transcripts))
 
     def _read(self, request: Request, view: View) -> Transcript:
         if view.page is None:

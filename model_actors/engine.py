@@ -176,12 +176,13 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back of a request."""
+    """What came back of a request. `read` are the words of each view that the engine itself read by OCR."""
 
     transcripts: tuple[Transcript, ...] = ()
     answers: tuple[Answer, ...] = ()
     usage: Usage = Usage()
     finish_reason: str = "stop"
+    read: tuple[Words | None, ...] = ()
 
 
 @dataclass(frozen=True)

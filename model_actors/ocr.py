@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import re
 import tempfile
+import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -48,10 +50,12 @@ def _weights() -> Path:
 
 
 class Ocr:
-    """Reads the words of a picture. One thread; not safe for two at once."""
+    """Reads the words of a picture, one at a time."""
 
     def __init__(self) -> None:
         from rapidocr import RapidOCR
+
+        self._one_at_a_time = threading.Lock()
 
         folder = _weights()
         characters = yaml.safe_load((folder / "rec/inference.yml").read_text("utf-8"))["PostProcess"]["character_dict"]
@@ -74,7 +78,8 @@ class Ocr:
         least = -(-max(height, width) // LONGEST_STRIP)
         margin = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
         padded = np.pad(pixels[:, :, ::-1], margin, mode="edge")
-        result = self._reader(np.ascontiguousarray(padded), return_word_box=True)
+        with self._one_at_a_time:
+            result = self._reader(np.ascontiguousarray(padded), return_word_box=True)
         texts: list[str] = []
         boxes: list[tuple[float, float, float, float]] = []
         confidences: list[float] = []
@@ -90,6 +95,20 @@ class Ocr:
                 lines.append(number)
         return Words(texts, np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, 1),
                      np.array(confidences, np.float32), np.array(lines, np.int32))
+
+
+_starting = threading.Lock()
+
+
+def shared() -> Ocr:
+    """The one reader of this process, which takes half a gigabyte. Raises EngineError where its weights are missing."""
+    with _starting:
+        return _only()
+
+
+@functools.cache
+def _only() -> Ocr:
+    return Ocr()
 
 
 def _mended(reader: Any) -> Any:

@@ -162,6 +162,8 @@ class Job(Strict):
 
     `stop_if_failed_over` is the share of objects, or of stretches of large ones, that may fail. `single_writer` says
     that nobody else writes to the output, whose store may then overlook the conditions of conditional writes.
+    `grounding` says what answers are checked by: a page's text layer, else its OCR (`ocr`, which costs about half a
+    second of CPU for each page without a layer); a text layer alone (`layer`); or nothing.
     """
 
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$")
@@ -173,6 +175,7 @@ class Job(Strict):
     transcribe: bool = False
     instructions: str = ""
     page_text: Literal["none", "layer", "ocr"] = "layer"
+    grounding: Literal["ocr", "layer", "none"] = "ocr"
     passwords: tuple[SecretStr, ...] = ()
     frames: Frames = Frames()
     context: int = Field(default=32_768, ge=2_048, le=262_144)
