@@ -124,11 +124,12 @@ def _tile(made: Alignment, text: Sequence[str], page: Sequence[str], size: int) 
     for start, end in list(_runs([token < 0 for token in made.at])):
         place = start
         while place <= end - size:
-            token = next((token for token in places.get(tuple(text[place : place + size]), ())
-                          if not any(made.found[token : token + size])), None)
-            if token is None:
+            free = next((token for token in places.get(tuple(text[place : place + size]), ())
+                         if not any(made.found[token : token + size])), None)
+            if free is None:
                 place += 1
                 continue
+            token = free
             while place < end and token < len(page) and not made.found[token] and text[place] == page[token]:
                 _match(made, place, token, 1.0, moved=True)
                 place, token = place + 1, token + 1

@@ -1,4 +1,4 @@
-"""Holds what was said of a page against the page's own words: what stands there and where, what does not, what differs.
+"""Holds what was said of pages against their own words: what stands there and where, what does not, what differs.
 
 It proves presence, not relevance: a wrong number that stands elsewhere on the page is found there.
 """
@@ -6,62 +6,42 @@ It proves presence, not relevance: a wrong number that stands elsewhere on the p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from rapidfuzz.distance.Indel import normalized_similarity
-
+from model_actors import values
 from model_actors.engine import Answer, Evidence, Words
 from model_actors.layout import Box
-from pipeline.alignment import Alignment, Gap, align, counted
-from pipeline.loops import loops
-from pipeline.tokens import Tokens, digits, is_number, page_tokens, readable, same_number, text_tokens
+from pipeline import passages, printed_values
+from pipeline.alignment import align, counted
+from pipeline.answer_parts import Part, parts_of
+from pipeline.differences import THRESHOLDS, Compared, Kind, differences
+from pipeline.passages import Passage
+from pipeline.printed_values import Printed, PrintedText
+from pipeline.tokens import COUNTED, Tokens, page_tokens, readable, text_tokens
+from schemas import answers
 from schemas.checklist import Question
 
 Status = Literal["exact", "close", "contradicted", "absent", "not_checkable"]
-Kind = Literal["contradiction", "unsupported", "omission", "loop", "invented", "reading_order"]
-Source = Literal["text_layer", "ocr"]
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What counts, by where a page's words come from.
-
-    `review` and `fail` are shares of tokens, of the text on the page and of the page in the text: below `review` a
-    person should look, below `fail` the text is another. Words are the same from a likeness of `alike`. Numbers are
-    reported from so many digits on, words that stand in another's place from so many letters, and words that nothing
-    stands in place of from so many in a row.
-    """
-
-    review: float
-    fail: float
-    alike: float
-    number_digits: int
-    word_letters: int
-    run: int
-
-
-THRESHOLDS: dict[str, Thresholds] = {
-    "text_layer": Thresholds(review=0.97, fail=0.90, alike=0.75, number_digits=1, word_letters=2, run=1),
-    "ocr": Thresholds(review=0.93, fail=0.85, alike=0.6, number_digits=3, word_letters=4, run=3),
-}
-"""Measured on corrupted transcripts of real pages, and printed again by infra/bench/grounding.py."""
 
 MOST_FINDINGS = 50
 """Findings of one transcript that are kept, the gravest first."""
 
+MOST_EVIDENCE = 8
+"""Places of one answer that are given."""
+
 MOST_LETTERS = 300
-"""Letters of a passage that a finding quotes."""
+"""Letters of a passage that a finding or evidence quotes."""
 
-OMITTED = 3
-"""Tokens of the page in a row that are missing from which it is an omission, unless they are a whole line."""
+UNPLACED = 3
+"""Characters of a printed value from which it contradicts one of which nothing tells where it should stand."""
 
-MOVED = 5
-"""Tokens that stand in another order from which it is told."""
-
-ORDER: tuple[Kind, ...] = ("contradiction", "invented", "loop", "unsupported", "omission", "reading_order")
+GRAVITY: tuple[Kind, ...] = ("contradiction", "invented", "loop", "unsupported", "omission", "reading_order")
 """Kinds of findings, the gravest first."""
+
+WORST: tuple[Status, ...] = ("contradicted", "absent", "close", "exact")
+"""What the parts of an answer come to: the first of these that one of them has."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +51,37 @@ class Page:
     number: int | None
     time_s: float | None
     words: Words
-    source: Source
+    source: Literal["text_layer", "ocr"]
 
     @cached_property
     def tokens(self) -> Tokens:
         """The words cut into tokens."""
         return page_tokens(self.words.texts, self.words.lines)
+
+    @cached_property
+    def text(self) -> PrintedText:
+        """The words as one text."""
+        return PrintedText.of(self.words.texts)
+
+    @cached_property
+    def numbers(self) -> tuple[Printed, ...]:
+        """The numbers printed on it, in every reading."""
+        return tuple(printed_values.numbers(self.text))
+
+    @cached_property
+    def dates(self) -> tuple[Printed, ...]:
+        """The dates printed on it, in every reading."""
+        return tuple(printed_values.dates(self.text))
+
+    def quoted(self, words: Sequence[int]) -> str:
+        """What these of its words say."""
+        return _shortened([self.words.texts[word] for word in words])
+
+    def around(self, words: Sequence[int]) -> Box:
+        """The smallest box around these of its words, one at least."""
+        boxes = self.words.boxes[list(words)]
+        (x0, y0), (x1, y1) = boxes[:, :2].min(0).tolist(), boxes[:, 2:].max(0).tolist()
+        return x0, y0, x1, y1
 
 
 @dataclass(frozen=True)
@@ -110,143 +115,215 @@ def ground_transcript(text: str, page: Page) -> Grounding:
     their place. At most MOST_FINDINGS are kept.
     """
     said, words = text_tokens(text)
-    there, ocr = page.tokens, page.source == "ocr"
-    checked = [not kind and (not ocr or readable(key)) for kind, key in zip(said.kinds, said.keys, strict=True)]
-    spoken = said.kinds.count(0)
-    if spoken and sum(checked) < spoken / 2:
+    spoken = [key for key, kind in zip(said.keys, said.kinds, strict=True) if kind == COUNTED]
+    if not _is_checkable(spoken, [page]):
         return Grounding("not_checkable", None, None)
-    if not there:
-        invented = Finding("invented", _shortened(words))
-        return Grounding("absent", 0.0, None, (invented,)) if spoken else Grounding("exact", None, None)
-    made = align(said, there, THRESHOLDS[page.source].alike, ocr)
-    counts, wanted = counted(made, said, there, ocr)
-    grounded = _share(made.likeness, counts)
-    recalled = _share(made.found, wanted)
-    compared = _Compared(page, said, words, made, counts, wanted)
-    findings = sorted(_findings(compared), key=lambda finding: ORDER.index(finding.kind))
-    return Grounding(_status(page, grounded, recalled, findings), grounded, recalled, tuple(findings[:MOST_FINDINGS]))
+    if not page.tokens:
+        if not spoken:
+            return Grounding("exact", None, None)
+        return Grounding("absent", 0.0, None, (Finding("invented", _shortened(words)),))
+    ocr, limits = page.source == "ocr", THRESHOLDS[page.source]
+    made = align(said, page.tokens, limits.alike, ocr)
+    counts, wanted = counted(made, said, page.tokens, ocr)
+    grounded, recalled = _share(made.likeness, counts), _share(made.found, wanted)
+    lines = page.words.lines[page.tokens.words].tolist()
+    found = sorted(differences(Compared(said, page.tokens, made, counts, wanted, lines, page.source)),
+                   key=lambda difference: GRAVITY.index(difference.kind))
+    if grounded is None and recalled is None:
+        status: Status = "not_checkable"
+    elif found and found[0].kind == "contradiction":
+        status = "contradicted"
+    elif grounded is None or grounded < limits.fail:
+        status = "absent"
+    else:
+        status = "close" if found or grounded != 1.0 or recalled != 1.0 else "exact"
+    findings = []
+    for each in found[:MOST_FINDINGS]:
+        spoken = words[said.words[each.start] : said.words[each.end - 1] + 1] if each.start < each.end else []
+        facing = sorted({page.tokens.words[token] for token in each.facing})
+        shown = page.quoted(facing) if facing and each.kind not in ("loop", "reading_order") else None
+        findings.append(Finding(each.kind, _shortened(spoken), shown, page.around(facing) if facing else None))
+    return Grounding(status, grounded, recalled, tuple(findings))
 
 
-def needs_review(grounding: Grounding, source: Source) -> bool:
-    """Whether a person should look at a transcript: something in it is wrong, or too much of it or of the page is."""
-    least = THRESHOLDS[source].review
-    shares = [share for share in (grounding.grounded, grounding.recalled) if share is not None]
-    return any(share < least for share in shares) or any(
+def needs_review(grounding: Grounding, source: Literal["text_layer", "ocr"]) -> bool:
+    """Whether a person should look: something is wrong, or too much is not on the page or is left out."""
+    shares = (grounding.grounded, grounding.recalled)
+    return any(share is not None and share < THRESHOLDS[source].review for share in shares) or any(
         finding.kind in ("contradiction", "invented", "loop") for finding in grounding.findings)
-
-
-def _status(page: Page, grounded: float | None, recalled: float | None, findings: Sequence[Finding]) -> Status:
-    if any(finding.kind == "contradiction" for finding in findings):
-        return "contradicted"
-    if grounded is not None and grounded < THRESHOLDS[page.source].fail:
-        return "absent"
-    return "close" if findings or grounded != 1.0 or recalled != 1.0 else "exact"
-
-
-def _share(shares: Sequence[float], counts: Sequence[bool]) -> float | None:
-    counted = [share for share, counts_ in zip(shares, counts, strict=True) if counts_]
-    return sum(counted) / len(counted) if counted else None
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """A text and its page, aligned; which tokens of each count."""
-
-    page: Page
-    said: Tokens
-    words: list[str]
-    made: Alignment
-    counts: list[bool]
-    wanted: list[bool]
-
-    def text(self, start: int, end: int) -> str:
-        """What tokens of the text say, as it was written."""
-        return _shortened(self.words[self.said.words[start] : self.said.words[end - 1] + 1]) if start < end else ""
-
-    def printed(self, start: int, end: int) -> str:
-        """What tokens of the page say, as it is printed."""
-        there = self.page.tokens.words
-        return _shortened(self.page.words.texts[there[start] : there[end - 1] + 1])
-
-    def box(self, start: int, end: int) -> Box | None:
-        """The box of tokens of the page."""
-        return box_around(self.page, range(start, end))
-
-
-def box_around(page: Page, tokens: Sequence[int]) -> Box | None:
-    """The smallest box around tokens of a page; None of none."""
-    if not tokens:
-        return None
-    boxes = page.words.boxes[[page.tokens.words[token] for token in tokens]]
-    (x0, y0), (x1, y1) = boxes[:, :2].min(0).tolist(), boxes[:, 2:].max(0).tolist()
-    return x0, y0, x1, y1
-
-
-def _findings(compared: _Compared) -> Iterator[Finding]:
-    made, said, there = compared.made, compared.said, compared.page.tokens
-    looped = [False] * len(said)
-    for loop in loops(said.keys, there.keys):
-        looped[loop.start : loop.end] = [True] * (loop.end - loop.start)
-        phrase = [token for token in made.at[max(0, loop.start - loop.period) : loop.end] if token >= 0]
-        yield Finding("loop", compared.text(loop.start, loop.end),
-                      box=box_around(compared.page, phrase[: loop.period]))
-    for gap in made.gaps():
-        yield from _differences(compared, gap, looped)
-    moved = [place for place, other in enumerate(made.moved) if other and not looped[place]]
-    if len(moved) >= MOVED:
-        first = next((place for place in range(len(moved)) if place + 1 == len(moved)
-                      or moved[place + 1] != moved[place] + 1), 0)
-        yield Finding("reading_order", compared.text(moved[0], moved[first] + 1),
-                      box=box_around(compared.page, [made.at[place] for place in moved]))
-
-
-def _differences(compared: _Compared, gap: Gap, looped: Sequence[bool]) -> Iterator[Finding]:
-    limits, said, there = THRESHOLDS[compared.page.source], compared.said, compared.page.tokens
-    ocr = compared.page.source == "ocr"
-    facing = [token for token in range(gap.page_start, gap.page_end) if compared.wanted[token]]
-    places = [place for place in range(gap.start, gap.end) if compared.counts[place] and not looped[place]]
-    numbers = [place for place in places if is_number(said.keys[place])
-               and digits(said.keys[place]) >= limits.number_digits]
-    others = [token for token in facing if is_number(there.keys[token])]
-    told: set[int] = set()
-    for place in numbers:
-        if others and not any(same_number(said.keys[place], key, ocr) for key in there.keys if is_number(key)):
-            other = max(others, key=lambda token: normalized_similarity(said.keys[place], there.keys[token]))
-            told.add(place)
-            yield Finding("contradiction", compared.text(place, place + 1), compared.printed(other, other + 1),
-                          compared.box(other, other + 1))
-    rest = [place for place in places if place not in told]
-    letters = max((len(said.keys[place]) for place in rest if not (ocr and is_number(said.keys[place]))), default=0)
-    if rest and letters >= (limits.word_letters if facing else 2) and (facing or len(rest) >= limits.run):
-        yield Finding("unsupported", compared.text(rest[0], rest[-1] + 1),
-                      compared.printed(facing[0], facing[-1] + 1) if facing else None,
-                      box_around(compared.page, facing))
-    if len(facing) - len(places) >= OMITTED or (facing and not places and _is_line(compared, facing)):
-        yield Finding("omission", "", compared.printed(facing[0], facing[-1] + 1), box_around(compared.page, facing))
-
-
-def _is_line(compared: _Compared, missing: Sequence[int]) -> bool:
-    """Whether these tokens of a page are all of a line, and say something."""
-    words, there = compared.page.words, compared.page.tokens
-    lines = {int(words.lines[there.words[token]]) for token in missing}
-    rest = set(range(max(0, missing[0] - 1), min(len(there), missing[-1] + 2))) - set(missing)
-    whole = not any(int(words.lines[there.words[token]]) in lines for token in rest)
-    return whole and sum(len(there.keys[token]) for token in missing) > 2
-
-
-def _shortened(words: Sequence[str]) -> str:
-    joined = " ".join(words)
-    return joined if len(joined) <= MOST_LETTERS else joined[: MOST_LETTERS - 1] + "…"
 
 
 @dataclass(frozen=True)
 class GroundedAnswer:
-    """How an answer stands to its pages, and where: the given evidence, with boxes, or what was found."""
+    """How an answer stands to its pages, and where: the given evidence, with boxes, or else what was found."""
 
     status: Status
     evidence: tuple[Evidence, ...] = ()
 
 
 def ground_answer(question: Question, answer: Answer, pages: Sequence[Page]) -> GroundedAnswer:
-    """Hold an answer against the words of the pages that it is about."""
-    return GroundedAnswer("not_checkable", answer.evidence)
+    """Hold an answer against the words of the pages that it is about.
+
+    A number, an amount or a date is looked for in every format; it is `contradicted` where it is nowhere, but one that
+    differs by little stands in its context, or where its own quote holds another. The context is that of its evidence,
+    or else of what the question says to look for, or else all pages. A text is looked for word by word, the items of a
+    list and the values of an extraction each for itself: it is `exact` if all are. Of yes, no and labels only the
+    quotes of their evidence can be checked; of an event, and of a value that is not of its type, nothing.
+    """
+    given = tuple(_with_box(item, pages) for item in answer.evidence)
+    if answer.value is None or not pages or question.answer.type == "event" or not _is_valid(question, answer):
+        return GroundedAnswer("not_checkable", given)
+    grounded = [_ground(part, question, answer.evidence, pages) for part in parts_of(question, answer)]
+    found = {status for status, _ in grounded}
+    status: Status = next((status for status in WORST if status in found), "not_checkable")
+    places = [place for _, places in grounded for place in places]
+    if any(item.box is not None for item in given):
+        return GroundedAnswer(status, given)
+    return GroundedAnswer(status, (given + tuple(dict.fromkeys(places)))[: max(MOST_EVIDENCE, len(given))])
+
+
+def _is_valid(question: Question, answer: Answer) -> bool:
+    try:
+        answers.columns(question, answer.value or "", answer.currency)
+    except answers.InvalidValueError:
+        return False
+    return True
+
+
+def _ground(part: Part, question: Question, evidence: Sequence[Evidence], pages: Sequence[Page]) \
+        -> tuple[Status, list[Evidence]]:
+    if part.kind == "text":
+        return _ground_text(part.value, pages)
+    found: list[tuple[bool, Page, Printed]] = []
+    foreign = False
+    for page in pages:
+        for printed in page.dates if part.kind == "date" else page.numbers:
+            if printed_values.same(printed.value, part.value):
+                here = part.currency is None or printed.has_currency(part.currency)
+                foreign = foreign or here is False
+                if here is not False:
+                    found.append((bool(here and printed.sure), page, printed))
+    quoted = [item.quote for item in evidence if item.quote]
+    if quoted and _quotes_another(part, quoted):
+        return "contradicted", [_place(page, printed.first, printed.last) for _, page, printed in found]
+    if found:
+        sure = any(beside for beside, _, _ in found) or (
+            _currency_is_named(part, pages) and any(printed.sure for _, _, printed in found))
+        found.sort(key=lambda each: not each[0])
+        return "exact" if sure else "close", [_place(page, printed.first, printed.last) for _, page, printed in found]
+    if foreign:
+        return "contradicted", []
+    near = [_place(page, printed.first, printed.last) for page, words in _context(question, evidence, pages)
+            for printed in (page.dates if part.kind == "date" else page.numbers)
+            if printed_values.nearly(printed.value, part.value) and (
+                len(printed.value) >= UNPLACED if words is None else words.intersection(
+                    range(printed.first, printed.last)))]
+    return ("contradicted", near) if near else ("absent", [])
+
+
+def _currency_is_named(part: Part, pages: Sequence[Page]) -> bool:
+    """Whether the pages name the currency of an amount, and no other."""
+    named = {currency for page in pages for currency in values.currencies(page.text.text)}
+    return part.currency is not None and named == {part.currency}
+
+
+def _quotes_another(part: Part, quotes: Sequence[str]) -> bool:
+    """Whether values of this kind are in the quotes, and none of them is this one."""
+    find = printed_values.dates if part.kind == "date" else printed_values.numbers
+    quoted = [printed for quote in quotes for printed in find(PrintedText.of(quote.split()))]
+    return bool(quoted) and not any(printed_values.same(printed.value, part.value) for printed in quoted)
+
+
+def _context(question: Question, evidence: Sequence[Evidence], pages: Sequence[Page]) \
+        -> Iterator[tuple[Page, frozenset[int] | None]]:
+    """The words of the lines that hold the evidence, or what is to be looked for, and of their neighbours.
+
+    Where neither stands anywhere: all pages, and None.
+    """
+    looked_for = [(None, phrase) for phrase in question.look_for]
+    for wanted in ([(item, item.quote) for item in evidence if item.quote], looked_for):
+        found = False
+        for item, text in wanted:
+            said, _ = text_tokens(text)
+            for page in _pages_of(item, pages) if item else pages:
+                passage = passages.find(said, page.tokens, page.source)
+                if passage is not None and passage.share >= 0.5:
+                    found = True
+                    yield page, _lines_around(page, passage)
+        if found:
+            return
+    yield from ((page, None) for page in pages)
+
+
+def _lines_around(page: Page, passage: Passage) -> frozenset[int]:
+    lines = page.words.lines
+    held = lines[[page.tokens.words[token] for token in passage.tokens]]
+    return frozenset(index for index, line in enumerate(lines.tolist()) if held.min() - 1 <= line <= held.max() + 1)
+
+
+def _ground_text(text: str, pages: Sequence[Page]) -> tuple[Status, list[Evidence]]:
+    said, _ = text_tokens(text)
+    if not said or not _is_checkable(said.keys, pages):
+        return "not_checkable", []
+    found = [(page, passage) for page in pages
+             if (passage := passages.find(said, page.tokens, page.source)) is not None]
+    places = [_place_of(page, passage) for page, passage in sorted(found, key=lambda each: -each[1].share)
+              if passage.contradicted or passage.share >= THRESHOLDS[page.source].fail]
+    if any(passage.exact for _, passage in found):
+        return "exact", [_place_of(page, passage) for page, passage in found if passage.exact]
+    if any(not passage.contradicted and passage.share >= THRESHOLDS[page.source].fail for page, passage in found):
+        return "close", places
+    return ("contradicted", places) if any(passage.contradicted for _, passage in found) else ("absent", [])
+
+
+def _with_box(item: Evidence, pages: Sequence[Page]) -> Evidence:
+    """Evidence with the box of its quote, and the page or time on which that stands."""
+    if item.quote is None or item.box is not None:
+        return item
+    said, _ = text_tokens(item.quote)
+    found = [(page, passage) for page in _pages_of(item, pages)
+             if (passage := passages.find(said, page.tokens, page.source)) is not None
+             and passage.share >= THRESHOLDS[page.source].fail]
+    if not found:
+        return item
+    page, passage = max(found, key=lambda each: each[1].share)
+    place = _place_of(page, passage)
+    time_s = page.time_s if item.time_s is None else item.time_s
+    return replace(item, page=page.number if item.page is None else item.page, time_s=time_s, box=place.box)
+
+
+def _pages_of(item: Evidence, pages: Sequence[Page]) -> list[Page]:
+    """The pages that evidence is about: the one that it names, or those within its time, or all."""
+    if item.page is not None:
+        return [page for page in pages if page.number == item.page]
+    if item.time_s is not None:
+        end = item.time_s if item.end_s is None else item.end_s
+        return [page for page in pages if page.time_s is not None and item.time_s <= page.time_s <= end]
+    return list(pages)
+
+
+def _place_of(page: Page, passage: Passage) -> Evidence:
+    words = sorted({page.tokens.words[token] for token in passage.tokens})
+    return Evidence(page.number, page.time_s, page.time_s, page.around(words), page.quoted(words))
+
+
+def _place(page: Page, first: int, last: int) -> Evidence:
+    words = range(first, last)
+    return Evidence(page.number, page.time_s, page.time_s, page.around(words), page.quoted(words))
+
+
+def _is_checkable(keys: Sequence[str], pages: Sequence[Page]) -> bool:
+    """Whether the scripts of most tokens are ones that OCR knows, where OCR alone has read the pages."""
+    if any(page.source == "text_layer" for page in pages):
+        return True
+    return sum(map(readable, keys)) >= len(keys) / 2
+
+
+def _share(shares: Sequence[float], counts: Sequence[bool]) -> float | None:
+    counted_ = [share for share, counts_ in zip(shares, counts, strict=True) if counts_]
+    return sum(counted_) / len(counted_) if counted_ else None
+
+
+def _shortened(words: Sequence[str]) -> str:
+    joined = " ".join(words)
+    return joined if len(joined) <= MOST_LETTERS else joined[: MOST_LETTERS - 1] + "…"

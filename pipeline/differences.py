@@ -1,0 +1,119 @@
+"""What is wrong with a text that was aligned with its page: contradictions, what is not there, what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz.distance import Indel
+
+from pipeline.alignment import Alignment, Gap
+from pipeline.loops import loops
+from pipeline.tokens import Tokens, digits, is_number, same_number
+
+Kind = Literal["contradiction", "unsupported", "omission", "loop", "invented", "reading_order"]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What counts, by where a page's words come from.
+
+    `review` and `fail` are shares (0..1) of tokens, of the text on the page and of the page in the text: below `review`
+    a person should look, below `fail` the text is another. Words are the same from a likeness (0..1) of `alike`.
+    Numbers are reported from so many digits on, words that stand in another's place from so many letters, and words
+    that stand in no other's place from so many in a row.
+    """
+
+    review: float
+    fail: float
+    alike: float
+    number_digits: int
+    word_letters: int
+    run: int
+
+
+THRESHOLDS = {
+    "text_layer": Thresholds(review=0.97, fail=0.90, alike=0.75, number_digits=1, word_letters=2, run=1),
+    "ocr": Thresholds(review=0.93, fail=0.85, alike=0.6, number_digits=3, word_letters=4, run=3),
+}
+"""Measured on corrupted transcripts of real pages, and shown by infra/bench/grounding.py."""
+
+OMITTED = 3
+"""Tokens of the page in a row that are missing from which it is an omission, unless they are a whole line."""
+
+MOVED = 5
+"""Tokens that stand in another order from which it is told."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Tokens of the text from `start` to `end`, none for an omission, and the tokens of the page that they face."""
+
+    kind: Kind
+    start: int
+    end: int
+    facing: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A text and a page, aligned, which of their tokens count, the line of each of the page's, and its source."""
+
+    text: Tokens
+    page: Tokens
+    made: Alignment
+    counted: list[bool]
+    wanted: list[bool]
+    lines: list[int]
+    source: str
+
+
+def differences(compared: Compared) -> Iterator[Difference]:
+    """Everything that differs, in no particular order."""
+    text, made = compared.text, compared.made
+    looped = [False] * len(text)
+    for loop in loops(text.keys, compared.page.keys):
+        looped[loop.start : loop.end] = [True] * (loop.end - loop.start)
+        phrase = [token for token in made.at[max(0, loop.start - loop.period) : loop.end] if token >= 0]
+        yield Difference("loop", loop.start, loop.end, phrase[: loop.period])
+    for gap in made.gaps():
+        yield from _in_gap(compared, gap, looped)
+    moved = [place for place, elsewhere in enumerate(made.moved) if elsewhere and not looped[place]]
+    if len(moved) >= MOVED:
+        length = next((length for length in range(1, len(moved)) if moved[length] != moved[0] + length), len(moved))
+        yield Difference("reading_order", moved[0], moved[0] + length, [made.at[place] for place in moved])
+
+
+def _in_gap(compared: Compared, gap: Gap, looped: Sequence[bool]) -> Iterator[Difference]:
+    limits, said, there = THRESHOLDS[compared.source], compared.text.keys, compared.page.keys
+    facing = [token for token in range(gap.page_start, gap.page_end) if compared.wanted[token]]
+    places = [place for place in range(gap.start, gap.end) if compared.counted[place] and not looped[place]]
+    others = [token for token in facing if is_number(there[token])]
+    left = []
+    for place in places:
+        if others and digits(said[place]) >= limits.number_digits and is_number(said[place]) and is_nowhere(
+                said[place], compared.page, compared.source):
+            nearest = max(others, key=lambda token: Indel.normalized_similarity(said[place], there[token]))
+            yield Difference("contradiction", place, place + 1, [nearest])
+        else:
+            left.append(place)
+    weighty = [place for place in left if digits(said[place]) >= limits.number_digits if is_number(said[place])]
+    weighty += [place for place in left if not is_number(said[place]) and len(said[place]) >= limits.word_letters]
+    if weighty and (facing or len(left) >= limits.run):
+        yield Difference("unsupported", left[0], left[-1] + 1, facing)
+    if len(facing) - len(places) >= OMITTED or (facing and not places and _is_line(compared, facing)):
+        yield Difference("omission", gap.start, gap.start, facing)
+
+
+def is_nowhere(number: str, page: Tokens, source: str) -> bool:
+    """Whether a page has no number that is the same."""
+    return not any(same_number(number, key, source == "ocr") for key in page.keys if is_number(key))
+
+
+def _is_line(compared: Compared, missing: Sequence[int]) -> bool:
+    """Whether these tokens of a page, which follow each other, are all of a line and say something."""
+    lines, first, last = compared.lines, missing[0], missing[-1]
+    begins = first == 0 or lines[first - 1] != lines[first]
+    ends = last + 1 == len(lines) or lines[last + 1] != lines[last]
+    return begins and ends and sum(len(compared.page.keys[token]) for token in missing) > 2
