@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 from model_actors.engine import Answer, Block, Engine, Reply, Request, RequestError, Transcript, Words
 from pipeline.evidence import keep_pictures
 from pipeline.fingerprints import Fingerprints
+from pipeline.grounding import GroundedAnswer, Page, ground_answer, ground_transcript
 from pipeline.ladder import Climbed, Redraw, climb
 from pipeline.merging import judge
+from pipeline.own_words import OCR_RAISES, OwnWords
 from pipeline.planning import Chunk, Part
 from pipeline.rendering import FailedUnit, Rendered
 from pipeline.units import RETRYABLE, UnreadableError
@@ -75,11 +78,19 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
                       rendered.budget)
     started = time.monotonic()
     page = chunk.pages[0] if len(chunk.pages) == 1 else None
+    larger = [each for each in engine.limits().budgets if each > rendered.budget][:OCR_RAISES]
+    own = OwnWords(rendered.views, setting.job, functools.partial(redraw, larger[-1] if larger else rendered.budget))
+
+    async def ground(reply: Reply) -> dict[str, GroundedAnswer]:
+        told = [answer for answer in reply.answers if answer.value is not None]
+        pages = await own.pages(reply) if any(_rests_on_words(questions[each.question], each) for each in told) else []
+        return {answer.question: ground_answer(questions[answer.question], answer, pages) for answer in told}
+
     try:
-        climbed = await climb(request, engine, engine.limits().budgets, redraw)
+        climbed = await climb(request, engine, engine.limits().budgets, redraw, ground)
     except RequestError as error:
         add_failure(rows, common, "ask", UnreadableError(error.category, str(error)), page)
-        climbed = Climbed(Reply(finish_reason="error"), (), rendered.budget)
+        climbed = Climbed(Reply(finish_reason="error"), {}, (), rendered.budget)
     reply, usage = climbed.reply, climbed.reply.usage
     rows.add("requests", common, chunk_id=chunk.id, engine=engine.name, budget=climbed.budget,
              images=len(rendered.views), input_tokens=usage.input_tokens or chunk.tokens,
@@ -88,9 +99,10 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
              render_seconds=render_seconds, ask_seconds=time.monotonic() - started,
              decoding=rendered.decoding, rungs=[*rendered.rungs, *climbed.rungs], finish_reason=reply.finish_reason)
     until = {view.time_s: view.until_s for view in rendered.views}
+    checked = await own.pages(reply) if any(each.source == "model" for each in reply.transcripts) else []
     for transcript in reply.transcripts:
         rows.add("transcripts", common, engine=engine.name, budget=rendered.budget, until_s=until[transcript.time_s],
-                 **_transcript(transcript))
+                 **_transcript(transcript), **_agreement(transcript, checked))
     unseen = sum(unit.units for unit in rendered.failed)
     coverage = len(rendered.views) / len(chunk.pages) if chunk.pages else 1 - unseen / rendered.samples
     found = []
@@ -100,15 +112,28 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
                "level": question.scope if question.scope == "page" else "chunk",
                "page": page if question.scope == "page" else None, "chunk_id": chunk.id,
                "answer_type": question.answer.type, "severity": question.severity, "engine": engine.name,
-               "coverage": coverage, **_answer(question, answer)}
+               "coverage": coverage, **_answer(question, answer), **_grounding(climbed.grounded.get(question.id), own)}
         found.append({**row, "verdict": judge(question, row)})
         rows.add("answers", common, **found[-1])
     await asyncio.to_thread(keep_pictures, setting.job.output, common["asset"], common["version"], rendered.views,
                             found)
 
 
+def _rests_on_words(question: Question, answer: Answer) -> bool:
+    """Whether the page's own words can tell anything of an answer: one that is read off them, or quotes them."""
+    return question.answer.type not in ("yes/no", "label", "event") or any(item.quote for item in answer.evidence)
+
+
+def _grounding(grounded: GroundedAnswer | None, own: OwnWords) -> dict[str, Any]:
+    """How an answer agrees with the page's own words, where that was looked at, and where it stands there."""
+    if grounded is None:
+        return {}
+    return {"grounding": grounded.status, "grounding_source": own.source({item.page for item in grounded.evidence}),
+            "evidence": [asdict(item) for item in grounded.evidence]}
+
+
 def _answer(question: Question, answer: Answer) -> dict[str, Any]:
-    row: dict[str, Any] = {"status": "unsure", "value": None, "confidence": answer.confidence,
+    row: dict[str, Any] = {"status": "unsure", "value": None, "source": "engine", "confidence": answer.confidence,
                            "confidence_source": answer.confidence_source, "reason": answer.reason,
                            "evidence": [asdict(item) for item in answer.evidence]}
     if answer.value is None:
@@ -118,6 +143,18 @@ def _answer(question: Question, answer: Answer) -> dict[str, Any]:
     except answers.InvalidValueError as error:
         return {**row, "status": "failed", "reason": f"the reply is not valid: {error}"}
     return {**row, **typed, "status": "answered"}
+
+
+def _agreement(transcript: Transcript, pages: Sequence[Page]) -> dict[str, Any]:
+    """How a model's transcript agrees with the page's own words, where it is not these themselves."""
+    if transcript.source != "model":
+        return {}
+    page = next((page for page in pages if (page.number, page.time_s) == (transcript.page, transcript.time_s)), None)
+    if page is None:
+        return {"grounding": "not_checkable"}
+    found = ground_transcript(transcript.text, page)
+    return {"grounding": found.status, "grounding_source": page.source, "grounded": found.grounded,
+            "recalled": found.recalled, "findings": [asdict(finding) for finding in found.findings]}
 
 
 def _transcript(transcript: Transcript) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model_actors.canvas import is_read
 from model_actors.engine import Answer, Engine, Reply, Request, RequestError, Transcript
+from pipeline.grounding import GroundedAnswer
 from pipeline.rendering import Rendered
 from schemas import answers
 from schemas.checklist import Question
@@ -32,22 +33,34 @@ Redraw = Callable[[int], Awaitable[Rendered | None]]
 """Draws a chunk's units at another budget; None where that is not possible."""
 
 
+Ground = Callable[[Reply], Awaitable[Mapping[str, GroundedAnswer]]]
+"""Holds the answers of a reply against the page's own words; by question."""
+
+
 @dataclass(frozen=True)
 class Climbed:
-    """The best of all replies, what all of them cost together, the rungs taken, and the budget of the last."""
+    """The best of all replies, what all of them cost together, the rungs taken, and the budget of the last.
+
+    `grounded` says of each answer how it agrees with the page's own words.
+    """
 
     reply: Reply
+    grounded: Mapping[str, GroundedAnswer]
     rungs: tuple[str, ...]
     budget: int
 
 
-async def climb(request: Request, engine: Engine, budgets: Sequence[int], redraw: Redraw) -> Climbed:
-    """Ask, and climb while an answer is doubtful. Raises RequestError for the first question only, and EngineError."""
+async def climb(request: Request, engine: Engine, budgets: Sequence[int], redraw: Redraw, ground: Ground) -> Climbed:
+    """Ask, and climb while an answer is doubtful, or contradicted by the page's own words.
+
+    Raises RequestError for the first question only, and EngineError.
+    """
     best, rungs = await _turned(request, await engine.ask(request), engine)
+    grounded = await ground(best)
     budget = request.budget
     larger = [each for each in budgets if each > request.budget][:RAISES]
     for rung in [*map(str, larger), "effort"]:
-        doubtful = _doubtful(request, best)
+        doubtful = _doubtful(request, best, grounded)
         if not doubtful:
             break
         again = replace(request, questions=doubtful, transcribe=False)
@@ -62,24 +75,29 @@ async def climb(request: Request, engine: Engine, budgets: Sequence[int], redraw
                 continue
             again = replace(again, views=drawn.views, budget=drawn.budget)
         try:
-            best = _surer(doubtful, best, await engine.ask(again))
+            reply = await engine.ask(again)
         except RequestError:
             continue  # too much for the context, say: what was answered before stands
+        best, grounded = _surer(doubtful, best, grounded, reply, await ground(reply))
         request, budget = replace(again, questions=doubtful), again.budget
         rungs.append(rung if rung == "effort" else f"budget {rung}")
-    return Climbed(best, tuple(rungs), budget)
+    return Climbed(best, grounded, tuple(rungs), budget)
 
 
-def _doubtful(request: Request, reply: Reply) -> tuple[Question, ...]:
+def _doubtful(request: Request, reply: Reply, grounded: Mapping[str, GroundedAnswer]) -> tuple[Question, ...]:
     found = {answer.question: answer for answer in reply.answers}
     return tuple(question for question in request.questions
-                 if question.id in found and _is_doubtful(question, found[question.id]))
+                 if question.id in found and _is_doubtful(question, found[question.id], grounded.get(question.id)))
 
 
-def _is_doubtful(question: Question, answer: Answer) -> bool:
+def _is_doubtful(question: Question, answer: Answer, grounded: GroundedAnswer | None) -> bool:
     if answer.confidence_source not in MODEL_SOURCES:
         return False
-    return not _is_valid(question, answer) or (answer.confidence or 0.0) < DOUBT
+    return not _is_valid(question, answer) or (answer.confidence or 0.0) < DOUBT or _is_contradicted(grounded)
+
+
+def _is_contradicted(grounded: GroundedAnswer | None) -> bool:
+    return grounded is not None and grounded.status == "contradicted"
 
 
 def _is_valid(question: Question, answer: Answer) -> bool:
@@ -92,13 +110,24 @@ def _is_valid(question: Question, answer: Answer) -> bool:
     return True
 
 
-def _surer(asked: Sequence[Question], old: Reply, new: Reply) -> Reply:
+def _surer(asked: Sequence[Question], old: Reply, known: Mapping[str, GroundedAnswer], new: Reply,
+           learnt: Mapping[str, GroundedAnswer]) -> tuple[Reply, Mapping[str, GroundedAnswer]]:
+    """Of each answer that was asked again the better one: valid, then not contradicted, then the more confident."""
     questions = {question.id: question for question in asked}
     again = {answer.question: answer for answer in new.answers}
-    merged = tuple(answer if answer.question not in again else max(
-        (answer, again[answer.question]), key=lambda each: (_is_valid(questions[each.question], each),
-                                                            each.confidence or 0.0)) for answer in old.answers)
-    return replace(old, answers=merged, usage=old.usage + new.usage)
+
+    def standing(answer: Answer, grounded: Mapping[str, GroundedAnswer]) -> tuple[bool, bool, float]:
+        return (_is_valid(questions[answer.question], answer), not _is_contradicted(grounded.get(answer.question)),
+                answer.confidence or 0.0)
+
+    merged, settled = [], dict(known)
+    for answer in old.answers:
+        other = again.get(answer.question)
+        if other is not None and standing(other, learnt) > standing(answer, known):
+            answer = other
+            settled |= {answer.question: learnt[answer.question]} if answer.question in learnt else {}
+        merged.append(answer)
+    return replace(old, answers=tuple(merged), usage=old.usage + new.usage), settled
 
 
 async def _turned(request: Request, reply: Reply, engine: Engine) -> tuple[Reply, list[str]]:

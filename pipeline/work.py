@@ -8,16 +8,19 @@ import functools
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from model_actors import ocr
 from model_actors.engine import Engine
+from pipeline import trust
 from pipeline.asking import Rows, Setting, add_failed_units, add_failure, ask, common_columns
 from pipeline.evidence import keep_thumbnail
 from pipeline.planning import Chunk, Part, Shard, end_window
 from pipeline.publishing import PART_COLUMNS, Published, publish, published_parts
 from pipeline.rendering import Helpers, Rendered, local_copy, redraw, render
 from pipeline.units import TICK, UnreadableError
+from schemas.job import Job
 
 BATCHES_AHEAD = 2
 """Batches of chunks that one actor has drawn and not yet answered."""
@@ -123,10 +126,12 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
     lost: dict[tuple[int | None, float | None], int] = {}
     waiting = list(part.chunks)
     asking: list[asyncio.Task[None]] = []
+    refuted: str | None = None
 
     async def larger(chunk: Chunk, budget: int) -> Rendered | None:
-        return await asyncio.to_thread(redraw, chunk, budget, part, path, setting.job, bench.engine.limits(),
-                                       bench.helpers)
+        drawn = await asyncio.to_thread(redraw, chunk, budget, part, path, setting.job, bench.engine.limits(),
+                                        bench.helpers)
+        return _without_layer(drawn, refuted) if drawn is not None and refuted else drawn
 
     async def ask_about(drawn: list[tuple[Chunk, Rendered]], seconds: float) -> None:
         try:
@@ -149,6 +154,10 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
             except BaseException:
                 bench.ahead.release()
                 raise
+            if refuted is None:
+                refuted = await asyncio.to_thread(_refuted, drawn, setting.job)
+            if refuted:
+                drawn = [_without_layer(rendered, refuted) for rendered in drawn]
             new = [unit for rendered in drawn for unit in rendered.failed if (unit.page, unit.time_s) not in lost]
             add_failed_units(rows, common, new)
             lost.update({(unit.page, unit.time_s): unit.units for unit in new})
@@ -160,6 +169,25 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
             del drawn  # or it would be held while the next one is drawn
     await asyncio.gather(*asking)
     return sum(lost.values())
+
+
+def _refuted(drawn: Sequence[Rendered], job: Job) -> str | None:
+    """Why the text layer of a part should not be believed, empty where it may be; None where no page told yet.
+
+    The first page with enough words stands for all: a layer is mostly made by one program.
+    """
+    if job.grounding != "ocr":
+        return ""
+    for view in (view for rendered in drawn for view in rendered.views):
+        told = None if view.words is None else trust.refuted(view.words, view.pixels, ocr.shared().read)
+        if told is not None:
+            return told
+    return None
+
+
+def _without_layer(rendered: Rendered, why: str) -> Rendered:
+    return replace(rendered, views=tuple(view if view.words is None else replace(view, words=None, note=why)
+                                         for view in rendered.views))
 
 
 def _pictured(chunk: Chunk, rendered: Rendered, part: Part, output: str) -> list[dict[str, Any]]:

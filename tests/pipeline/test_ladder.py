@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from engines import LIMITS
 
-from model_actors.engine import Answer, Limits, Reply, Request, RequestError, Transcript, Usage, View
+from model_actors.engine import Answer, Limits, Reply, Request, RequestError, Transcript, Usage, View, Words
+from pipeline.grounding import GroundedAnswer, Page, ground_answer
 from pipeline.ladder import EFFORT, Climbed, climb
 from pipeline.rendering import Rendered
 from schemas.checklist import Question
@@ -47,11 +48,24 @@ class Teller:
         """Nothing to release."""
 
 
-def climbed(teller: Teller, asked: Request, drawable: tuple[int, ...] = BUDGETS) -> Climbed:
+def climbed(teller: Teller, asked: Request, drawable: tuple[int, ...] = BUDGETS, printed: str | None = None) -> Climbed:
+    """Climb over a page on which nothing is printed that an answer could be held against, or one line is."""
     async def redraw(budget: int) -> Rendered | None:
         return Rendered((view(budget),), (), budget) if budget in drawable else None
 
-    return asyncio.run(climb(asked, teller, BUDGETS, redraw))
+    async def ground(reply: Reply) -> dict[str, GroundedAnswer]:
+        pages = [page(printed)] if printed else []
+        return {each.question: ground_answer(question, each, pages) for each in reply.answers
+                for question in asked.questions if question.id == each.question}
+
+    return asyncio.run(climb(asked, teller, BUDGETS, redraw, ground))
+
+
+def page(text: str) -> Page:
+    texts = text.split()
+    boxes = np.array([[at / 10, 0.1, at / 10 + 0.08, 0.2] for at in range(len(texts))], np.float32)
+    return Page(1, None, Words(texts, boxes, np.ones(len(texts), np.float32), np.zeros(len(texts), np.int32)),
+                "text_layer")
 
 
 def sure(value: str | None, confidence: float, question: str = "signed", source: str = "label_probability") -> Answer:
@@ -60,7 +74,8 @@ def sure(value: str | None, confidence: float, question: str = "signed", source:
 
 def test_a_sure_answer_is_asked_once() -> None:
     teller = Teller(lambda _: Reply((), (sure("yes", 0.9),)))
-    assert climbed(teller, request(SIGNED)) == Climbed(Reply((), (sure("yes", 0.9),)), (), 140)
+    found = climbed(teller, request(SIGNED))
+    assert (found.reply, found.rungs, found.budget) == (Reply((), (sure("yes", 0.9),)), (), 140)
     assert len(teller.asked) == 1
 
 
@@ -99,6 +114,21 @@ def test_an_invalid_value_is_asked_again_however_sure_it_is_and_a_valid_one_stan
     found = climbed(teller, request(DATED))
     assert found.reply.answers == (sure("2026-02-28", 0.75, "dated"),)
     assert found.rungs == ("budget 280", "budget 560")
+
+
+def test_an_answer_that_the_page_contradicts_is_asked_again_however_sure_it_is_and_the_other_stands() -> None:
+    teller = Teller(lambda asked: Reply((), (
+        sure("2026-02-08", 0.99, "dated") if asked.budget < 280 else sure("2026-02-03", 0.75, "dated"),)))
+    found = climbed(teller, request(DATED), printed="Due date: 3 February 2026")
+    assert found.reply.answers == (sure("2026-02-03", 0.75, "dated"),)
+    assert (found.rungs, found.grounded["dated"].status) == (("budget 280",), "exact")
+
+
+def test_an_answer_that_the_page_contradicts_to_the_end_stands_as_contradicted() -> None:
+    teller = Teller(lambda asked: Reply((), (sure("2026-02-08", 0.99, "dated"),)))
+    found = climbed(teller, request(DATED), printed="Due date: 3 February 2026")
+    assert found.reply.answers == (sure("2026-02-08", 0.99, "dated"),)
+    assert (found.rungs, found.grounded["dated"].status) == (("budget 280", "budget 560", "effort"), "contradicted")
 
 
 @pytest.mark.parametrize("source", ["rule", "ocr", None])
