@@ -128,8 +128,11 @@ def _grounding(grounded: GroundedAnswer | None, own: OwnWords) -> dict[str, Any]
     """How an answer agrees with the page's own words, where that was looked at, and where it stands there."""
     if grounded is None:
         return {}
-    return {"grounding": grounded.status, "grounding_source": own.source({item.page for item in grounded.evidence}),
-            "evidence": [asdict(item) for item in grounded.evidence]}
+    looked_at = grounded.status != "not_checkable"
+    located = [item for item in grounded.evidence if item.box or item.quote] or grounded.evidence
+    return {"grounding": grounded.status,
+            "grounding_source": own.source({item.page for item in grounded.evidence}) if looked_at else None,
+            "evidence": [asdict(item) for item in located]}
 
 
 def _answer(question: Question, answer: Answer) -> dict[str, Any]:

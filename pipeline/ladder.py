@@ -29,6 +29,9 @@ UNREADABLE = 0.02
 MODEL_SOURCES = frozenset({"label_probability", "min_token_probability", "min_word_probability"})
 """Where confidence is a model's own, so that another try may change it; a rule says the same again."""
 
+PRINTED = frozenset({"number", "money", "date"})
+"""Types of answers that stand on the page as they are."""
+
 Redraw = Callable[[int], Awaitable[Rendered | None]]
 """Draws a chunk's units at another budget; None where that is not possible."""
 
@@ -51,7 +54,7 @@ class Climbed:
 
 
 async def climb(request: Request, engine: Engine, budgets: Sequence[int], redraw: Redraw, ground: Ground) -> Climbed:
-    """Ask, and climb while an answer is doubtful, or contradicted by the page's own words.
+    """Ask, and climb while an answer is doubtful, or refuted by the page's own words.
 
     Raises RequestError for the first question only, and EngineError.
     """
@@ -93,11 +96,13 @@ def _doubtful(request: Request, reply: Reply, grounded: Mapping[str, GroundedAns
 def _is_doubtful(question: Question, answer: Answer, grounded: GroundedAnswer | None) -> bool:
     if answer.confidence_source not in MODEL_SOURCES:
         return False
-    return not _is_valid(question, answer) or (answer.confidence or 0.0) < DOUBT or _is_contradicted(grounded)
+    return not _is_valid(question, answer) or (answer.confidence or 0.0) < DOUBT or _is_refuted(question, grounded)
 
 
-def _is_contradicted(grounded: GroundedAnswer | None) -> bool:
-    return grounded is not None and grounded.status == "contradicted"
+def _is_refuted(question: Question, grounded: GroundedAnswer | None) -> bool:
+    """Whether the page says otherwise, or a value that is read off it stands nowhere; a text may be a paraphrase."""
+    return grounded is not None and (grounded.status == "contradicted" or (
+        grounded.status == "absent" and question.answer.type in PRINTED))
 
 
 def _is_valid(question: Question, answer: Answer) -> bool:
@@ -112,12 +117,13 @@ def _is_valid(question: Question, answer: Answer) -> bool:
 
 def _surer(asked: Sequence[Question], old: Reply, known: Mapping[str, GroundedAnswer], new: Reply,
            learnt: Mapping[str, GroundedAnswer]) -> tuple[Reply, Mapping[str, GroundedAnswer]]:
-    """Of each answer that was asked again the better one: valid, then not contradicted, then the more confident."""
+    """Of each answer that was asked again the better one: valid, then not refuted, then the more confident."""
     questions = {question.id: question for question in asked}
     again = {answer.question: answer for answer in new.answers}
 
     def standing(answer: Answer, grounded: Mapping[str, GroundedAnswer]) -> tuple[bool, bool, float]:
-        return (_is_valid(questions[answer.question], answer), not _is_contradicted(grounded.get(answer.question)),
+        question = questions[answer.question]
+        return (_is_valid(question, answer), not _is_refuted(question, grounded.get(question.id)),
                 answer.confidence or 0.0)
 
     merged, settled = [], dict(known)

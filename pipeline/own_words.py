@@ -46,7 +46,7 @@ class OwnWords:
         if self._mode == "none":
             return []
         read: dict[int | None, Words | None] = {}
-        if reply.read:
+        if self._mode == "ocr" and reply.read:
             read = dict(zip((view.page for view in self._shown), reply.read, strict=True))
         elif self._mode == "ocr" and any(view.words is None for view in self._views):
             drawn = await self._redraw()
