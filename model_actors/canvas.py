@@ -138,9 +138,11 @@ def read_answers(read: Read, logits: Sequence[Sequence[float]]) -> list[Answer]:
     for slot, row in zip(read.slots, logits, strict=True):
         top = max(row)
         shares = [math.exp(value - top) for value in row]
-        best = max(range(len(shares)), key=shares.__getitem__)
-        answers.append(Answer(slot.question.id, labels(slot.question)[best], confidence=shares[best] / sum(shares),
-                              confidence_source="label_probability"))
+        whole = sum(shares)
+        found = tuple((label, share / whole) for label, share in zip(labels(slot.question), shares, strict=True))
+        best, sure = max(found, key=lambda each: each[1])
+        answers.append(Answer(slot.question.id, best, confidence=sure, confidence_source="label_probability",
+                              probabilities=found))
     return answers
 
 

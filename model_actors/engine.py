@@ -87,7 +87,8 @@ class Evidence:
 class Answer:
     """One answer. `value` is None where the engine abstained, and `reason` then says why.
 
-    `value` holds the canonical text that schemas.answers checks; `currency` goes with an amount.
+    `value` holds the canonical text that schemas.answers checks; `currency` goes with an amount. `probabilities` are
+    those of each label, in the order in which they are offered, where a read gives them.
     """
 
     question: str
@@ -97,6 +98,7 @@ class Answer:
     confidence_source: str | None = None
     evidence: tuple[Evidence, ...] = ()
     reason: str | None = None
+    probabilities: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,8 @@ def _grounding(grounded: GroundedAnswer | None, own: OwnWords) -> dict[str, Any]
 def _answer(question: Question, answer: Answer) -> dict[str, Any]:
     row: dict[str, Any] = {"status": "unsure", "value": None, "source": "engine", "confidence": answer.confidence,
                            "confidence_source": answer.confidence_source, "reason": answer.reason,
+                           "probabilities": [{"label": label, "probability": share}
+                                             for label, share in answer.probabilities] or None,
                            "evidence": [asdict(item) for item in answer.evidence]}
     if answer.value is None:
         return row

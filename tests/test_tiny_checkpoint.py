@@ -73,6 +73,16 @@ def test_every_page_is_answered_and_none_failed(tables: Tables) -> None:
     assert len(tables["transcripts"]) == PAGES
 
 
+def test_what_is_read_has_the_probability_of_each_label_and_the_answer_is_the_likeliest(tables: Tables) -> None:
+    kinds = [row for row in tables["answers"] if row["question"] == corpus.KIND.id and row["value"] is not None]
+    assert len(kinds) == 2 * PAGES  # of the page, and of the asset
+    for row in kinds:
+        shares = {each["label"]: each["probability"] for each in row["probabilities"]}
+        assert tuple(shares) == canvas.labels(corpus.KIND)
+        assert sum(shares.values()) == pytest.approx(1)
+        assert row["confidence"] == shares[row["value"]] == max(shares.values())
+
+
 def test_transcripts_of_a_job_are_as_good_as_those_made_by_hand(tables: Tables) -> None:
     job = accuracy({number_of(row): row["text"] for row in tables["transcripts"]})
     hand = accuracy({number: by_hand(number) for number in range(PAGES)})

@@ -41,6 +41,7 @@ def answer(value: str | None, confidence: float | None = 0.9, name: str = "q", *
     return {"question": name, "question_fingerprint": f"fp-{name}", "page": page, "chunk_id": f"p{page}-{page}",
             "status": "unsure" if value is None else "answered", "value": value, "number": None, "currency": None,
             "date": None, "confidence": confidence, "confidence_source": "rule", "verdict": None, "engine": "e",
+            "probabilities": None,
             "evidence": [quote(page)], "reason": "not found" if value is None else "printed", **entries}
 
 
@@ -284,3 +285,16 @@ def test_scenes_that_two_rounds_saw_are_told_once() -> None:
 def test_no_scenes_are_told_where_a_part_was_not_looked_at_for_them() -> None:
     parts = [part(0, 2, kind="video"), part(1, 2, kind="video", stretches=[stretch(60, 120)])]
     assert merge([], [], parts=parts).scenes == []
+
+
+def test_an_assets_answer_has_the_probabilities_of_the_part_that_answered_it_most_surely() -> None:
+    def shares(yes: float) -> list[Row]:
+        return [{"label": "yes", "probability": yes}, {"label": "no", "probability": 1 - yes}]
+
+    rows = [answer("yes", 0.75, page=1, probabilities=shares(0.75)),
+            answer("yes", 0.875, page=2, probabilities=shares(0.875))]
+    (row,) = merge([ask(answer="yes/no")], rows).answers
+    assert row["probabilities"] == shares(0.875)
+    given_up = merge([ask("k", ["a", "b"]), ask(answer="yes/no", only_if="k == b")],
+                     [answer("a", name="k"), *rows]).answers[1]
+    assert (given_up["status"], given_up["probabilities"]) == ("not_applicable", None)
