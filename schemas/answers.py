@@ -24,13 +24,13 @@ class InvalidValueError(ValueError):
 def columns(question: Question, value: str, currency: str | None = None) -> dict[str, Any]:
     """The typed columns of the answers table for a canonical value: value, number, currency, date.
 
-    Canonical are: `yes` or `no`; a label; a plain decimal like 1234.56; an ISO date; JSON for lists and schemas; any
-    text else. Raises InvalidValueError where the value is not of the question's type; the items of a list are not
-    looked at.
+    Canonical are: `yes` or `no`, also of an event; a label; a plain decimal like 1234.56; an ISO date; JSON for lists
+    and schemas; any text else. Raises InvalidValueError where the value is not of the question's type; the items of a
+    list are not looked at.
     """
     kind = question.answer.type
     row: dict[str, Any] = {"value": value, "number": None, "currency": None, "date": None}
-    if kind == "yes/no" and value not in ("yes", "no"):
+    if kind in ("yes/no", "event") and value not in ("yes", "no"):
         raise InvalidValueError(f"{value!r} is neither yes nor no")
     if isinstance(question.answer, Label) and value not in question.answer.labels:
         raise InvalidValueError(f"{value!r} is none of the labels")

@@ -36,7 +36,8 @@ def test_canonical_value_fills_its_typed_columns(answer: Any, value: str, curren
 
 
 @pytest.mark.parametrize(("answer", "value", "currency"), [
-    ("yes/no", "Yes", None), ("yes/no", "true", None), (["a", "b"], "A", None), (["a", "b"], "", None),
+    ("yes/no", "Yes", None), ("yes/no", "true", None), ("event", "00:05", None), (["a", "b"], "A", None),
+    (["a", "b"], "", None),
     ("number", "", None), ("number", "1,000", None), ("number", "1_000", None), ("number", "1e5", None),
     ("number", " 1", None), ("number", "1.", None), ("number", ".5", None), ("number", "+1", None),
     ("number", "NaN", None), ("number", "Infinity", None), ("number", "１２", None), ("number", "9" * 400, None),
