@@ -57,15 +57,28 @@ def line(question: Question) -> str:
     """The line of a task that asks one question."""
     if is_read(question):
         choices = ", ".join(f"{letter} = {label}" for letter, label in zip(LETTERS, labels(question), strict=False))
-        return f"{question.ask} {choices}"
+        return f"{question.ask} {choices}{_described(question)}"
     return member(question)
+
+
+def _described(question: Question) -> str:
+    """A line for each label of a question that the job describes, or shows by examples; nothing where it does not."""
+    if not isinstance(question.answer, Label):
+        return ""
+    said = []
+    for label in question.answer.labels:
+        told = [question.answer.descriptions[label]] if label in question.answer.descriptions else []
+        shown = ", ".join(json.dumps(text, ensure_ascii=False) for text in question.answer.examples.get(label, ()))
+        told += [f"for example {shown}"] if shown else []
+        said += [f"\n- {label}: {'; '.join(told)}"] if told else []
+    return "".join(said)
 
 
 def member(question: Question) -> str:
     """The line of a task that asks for one member of a JSON object."""
     if isinstance(question.answer, YesNo | Label):
         choices = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels(question))
-        return f"{json.dumps(question.id)}: {question.ask} (one of {choices})"
+        return f"{json.dumps(question.id)}: {question.ask} (one of {choices}){_described(question)}"
     if isinstance(question.answer, JsonSchema):
         hint = "by this schema: " + json.dumps(question.answer.definition, ensure_ascii=False)
     elif isinstance(question.answer, ListOf):

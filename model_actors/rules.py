@@ -281,12 +281,17 @@ def _is_header_row(reading: Reading, place: int) -> bool:
     return sum(item is not None for item in below) * 2 > len(row)
 
 
-def _label_finder(question: Question) -> Finder:
-    labels = question.answer.labels if isinstance(question.answer, Label) else ()
+def _printed(question: Question) -> Iterator[tuple[str, str]]:
+    """What may be printed for each label, with the label: its name, and the examples that the job gives of it."""
+    if isinstance(question.answer, Label):
+        for label in question.answer.labels:
+            yield from ((text, label) for text in (label, *question.answer.examples.get(label, ())))
 
+
+def _label_finder(question: Question) -> Finder:
     def find(text: str) -> Iterator[Found]:
-        for label in labels:
-            match = re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text, re.IGNORECASE)
+        for printed, label in _printed(question):
+            match = re.search(rf"(?<!\w){re.escape(printed)}(?!\w)", text, re.IGNORECASE)
             if match:
                 yield Found(match.start(), match.end(), label)
 
@@ -295,10 +300,9 @@ def _label_finder(question: Question) -> Finder:
 
 def _titles(question: Question, readings: Sequence[Reading]) -> Iterator[_Candidate]:
     """Labels printed as a title: in a short line near the top of the first page, larger than any other such line."""
-    labels = question.answer.labels if isinstance(question.answer, Label) else ()
     titles = [(reading, segment, label) for reading in readings[:1] for row in reading.rows for segment in row
-              for label in labels if reading.page == 1 and segment.box[1] < TITLE_SHARE and len(segment.words) <= 6
-              and fit(segment.text, [label]) >= MIN_FIT]
+              for text, label in _printed(question) if reading.page == 1 and segment.box[1] < TITLE_SHARE
+              and len(segment.words) <= 6 and fit(segment.text, [text]) >= MIN_FIT]
     heights = sorted(segment.height for reading in readings[:1] for row in reading.rows for segment in row)
     for reading, segment, label in titles:
         if segment.height >= 1.15 * heights[len(heights) // 2]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_actors.choosing import EngineChoice
-from schemas.checklist import JsonSchema, Question, applies
+from schemas.checklist import JsonSchema, Label, Question, applies
 from schemas.job import Job
 
 RENDERER_VERSION = 2
@@ -73,6 +73,8 @@ def question_fingerprint(question: Question) -> str:
     asked: dict[str, Any] = question.model_dump(mode="json", exclude=set(JUDGING))
     if isinstance(question.answer, JsonSchema):
         asked["answer"] = {"type": "schema", "schema": question.answer.definition}  # wherever the file lies
+    if isinstance(question.answer, Label):  # labels that nothing describes are named as before there were descriptions
+        asked["answer"] = {name: entry for name, entry in asked["answer"].items() if entry}
     return digest(asked)
 
 

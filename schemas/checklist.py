@@ -21,10 +21,32 @@ class YesNo(Strict):
 
 
 class Label(Strict):
-    """`answer: [contract, invoice]`: exactly one of the labels."""
+    """`answer: [contract, invoice]`: exactly one of the labels.
+
+    `labels: {contract: An agreement signed by two parties, invoice: A demand for payment}` describes them, of which
+    each may be left without a description. `examples` lists texts that a label's pages show: `{contract: [Supply
+    agreement]}`.
+    """
 
     type: Literal["label"] = "label"
     labels: tuple[str, ...] = Field(min_length=2)
+    descriptions: dict[str, str] = Field(default_factory=dict)
+    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _described(cls, answer: Any) -> Any:
+        if isinstance(answer, dict) and isinstance(answer.get("labels"), dict):
+            said = {name: text for name, text in answer["labels"].items() if text is not None}
+            return {"descriptions": said, **answer, "labels": list(answer["labels"])}
+        return answer
+
+    @model_validator(mode="after")
+    def _of_its_labels(self) -> Label:
+        for entry, named in (("descriptions", self.descriptions), ("examples", self.examples)):
+            if strange := [name for name in named if name not in self.labels]:
+                raise ValueError(f"{entry}: {strange[0]!r} is none of the labels {', '.join(self.labels)}")
+        return self
 
     @field_validator("labels")
     @classmethod

@@ -108,6 +108,18 @@ def test_a_read_answers_the_likeliest_label_with_its_share(rows: list[list[float
         assert (answer.question, answer.value) == (question.id, f"label {int(np.argmax(row))}")
         assert answer.confidence == pytest.approx((shares / shares.sum()).max(), rel=1e-9)
         assert answer.confidence_source == "label_probability"
+        assert [label for label, _ in answer.probabilities] == list(canvas.labels(question))
+        assert [share for _, share in answer.probabilities] == pytest.approx(list(shares / shares.sum()), rel=1e-9)
+
+
+def test_labels_are_told_with_their_descriptions_and_examples_where_the_job_has_some() -> None:
+    answer = {"labels": {"contract": "Signed by two.", "invoice": None, "other": "Anything else"},
+              "examples": {"contract": ["This agreement", 'the "Parties"'], "invoice": ["Please pay"]}}
+    question = Question.model_validate({"id": "kind", "ask": "Which?", "answer": answer})
+    told = ('\n- contract: Signed by two.; for example "This agreement", "the \\"Parties\\""'
+            '\n- invoice: for example "Please pay"\n- other: Anything else')
+    assert canvas.line(question) == "Which? A = contract, B = invoice, C = other" + told
+    assert canvas.member(question) == '"kind": Which? (one of "contract", "invoice", "other")' + told
 
 
 def test_a_task_says_what_its_canvas_then_holds() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipelines import Runner
 from model_actors.engine import Answer, Words
 from model_actors.layout import segments
 from model_actors.rules import HINTED, Reading, answer_by_rule
-from schemas.checklist import Question
+from schemas.checklist import Label, Question
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -154,3 +155,18 @@ def test_of_questions_that_the_documents_do_not_answer_none_is_answered(run: Run
 def test_the_set_that_the_rules_were_mended_on_stays_right(run: Runner, tmp_path: Path) -> None:
     assert exam(run, DATA / "practice", "questions.yaml", tmp_path) == {"right": 17, "abstained": 3}
     assert exam(run, DATA / "practice", "unanswerable.yaml", tmp_path / "none") == {"abstained": 10}
+
+
+def test_an_example_of_a_label_is_known_again_as_a_title_and_beside_a_key() -> None:
+    kinds = {"labels": ["contract", "invoice"], "examples": {"contract": ["Supply agreement"], "invoice": ["Bill"]}}
+    page = reading("Supply agreement", "between two parties", "of this land")
+    large = [replace(segment, box=(*segment.box[:3], segment.box[1] + 0.03)) if place == 0 else segment
+             for place, segment in enumerate(segment for row in page.rows for segment in row)]
+    titled = replace(page, rows=[[segment] for segment in large])
+    asked = Question.model_validate({"id": "q", "ask": "?", "answer": kinds})
+    found = answer_by_rule(asked, [titled])
+    assert (found.value, found.evidence[0].quote) == ("contract", "Supply agreement")
+    assert answer_by_rule(asked.model_copy(update={"answer": Label(labels=("contract", "invoice"))}),
+                          [titled]).value is None
+    found = ask(kinds, "Type of paper: Bill", look_for=["Type of paper"])
+    assert (found.value, found.evidence[0].quote) == ("invoice", "Bill")

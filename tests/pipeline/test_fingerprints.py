@@ -39,6 +39,17 @@ def test_a_question_asked_otherwise_has_another_fingerprint(entries: dict[str, A
     assert question_fingerprint(question(**entries)) != question_fingerprint(question())
 
 
+def test_labels_are_named_by_what_is_said_of_them_and_as_ever_where_nothing_is() -> None:
+    plain = {"labels": ["contract", "invoice"]}
+    told = {"labels": {"contract": "An agreement", "invoice": None}}
+    answers = [plain, told, {**plain, "examples": {"invoice": ["Please pay"]}}]
+    names = [question_fingerprint(question(answer=answer)) for answer in answers]
+    assert len(set(names)) == 3
+    assert question_fingerprint(question(answer={"labels": dict.fromkeys(plain["labels"])})) == names[0]
+    assert question_fingerprint(question(ask="Kind?", answer=["contract", "invoice"])) == (
+        "9bf67bcbaa0039cef0e93b4869cc137e")  # as outputs have it that were written before labels had descriptions
+
+
 @pytest.mark.parametrize("entries", [{"expect": "yes"}, {"severity": "high"}, {"only_if": "a == yes"}])
 def test_how_an_answer_is_judged_is_not_in_the_fingerprint(entries: dict[str, Any]) -> None:
     assert question_fingerprint(question(**entries)) == question_fingerprint(question())

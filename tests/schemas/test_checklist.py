@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.checklist import Condition, Question, condition, select_pages
+from schemas.checklist import Condition, Label, Question, condition, select_pages
 
 BLANK = st.sampled_from(["", " ", "  "])
 PAGE = st.integers(1, 40)
@@ -89,3 +89,19 @@ def test_no_condition() -> None:
 def test_condition_that_does_not_read_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write 'id == value' or 'id != value'"):
         question(text)
+
+
+def test_labels_may_be_described_and_shown_by_examples() -> None:
+    told = {"labels": {"contract": "An agreement", "other": None}, "examples": {"other": ["Dear Sir"]}}
+    question = Question.model_validate({"id": "q", "ask": "?", "answer": told, "expect": "other"})
+    assert question.answer == Label(labels=("contract", "other"), descriptions={"contract": "An agreement"},
+                                    examples={"other": ("Dear Sir",)})
+    assert Question.model_validate(question.model_dump(mode="json", by_alias=True)) == question
+
+
+@pytest.mark.parametrize("answer", [
+    {"labels": ["a", "b"], "examples": {"c": ["x"]}}, {"labels": ["a", "b"], "descriptions": {"c": "x"}},
+])
+def test_what_is_said_of_a_label_that_is_none_is_refused(answer: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="'c' is none of the labels a, b"):
+        Question.model_validate({"id": "q", "ask": "?", "answer": answer})
