@@ -21,6 +21,7 @@ $(VENV)/base: pyproject.toml
 
 $(VENV)/dev: $(VENV)/base
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps label-studio-sdk==2.1.2   # all that it asks for takes 0.5 GB
 	touch $@
 
 demo: $(VENV)/base ## audit the small corpus in infra/demo and show what came out

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from schemas.job import Job, JobError, load_job
 
+FORMATS = {"export": ("parquet", "csv"), "review": ("csv", "label-studio")}
+"""What is written to a folder, and how, first by default."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -23,8 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
                        ("retry", "ask again what failed in a way that may pass now, and nothing else"),
                        ("status", "what is done, failed, left"),
                        ("sql", "query the output tables: assets, transcripts, answers, events, scenes, "
-                               "screen_texts, failures, requests, runs, shards"),
+                               "screen_texts, failures, requests, reviews, runs, shards"),
                        ("export", "write plain Parquet or CSV files of one consistent version"),
+                       ("review", "write what a person should look at, for a spreadsheet or Label Studio"),
+                       ("import-review", "take a person's corrections back, which then have the word"),
                        ("compact", "join small files, remove what no table needs any more; safe beside a run")):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("job", type=Path, help="the job file")
@@ -36,9 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "sql":
             command.add_argument("query")
             command.add_argument("--json", action="store_true", help="print JSON lines")
-        if name == "export":
+        if name in FORMATS:
             command.add_argument("target", type=Path, help="an empty or new folder")
-            command.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+            command.add_argument("--format", choices=FORMATS[name], default=FORMATS[name][0])
+        if name == "import-review":
+            command.add_argument("file", type=Path, help="the corrected CSV file, or an export of Label Studio as JSON")
+            command.add_argument("--reviewer", metavar="NAME", help="who reviewed, for the table `reviews`")
         if name == "compact":
             command.add_argument("--keep-hours", type=_positive, default=7 * 24, metavar="H",
                                  help="hours for which readers may go on with an older version (default: a week)")
@@ -46,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         job = load_job(options.job)
         return {"plan": _plan, "run": _run, "retry": _run, "status": _status, "sql": _sql, "export": _export,
-                "compact": _compact}[options.command](job, options)
+                "compact": _compact, "review": _review,
+                "import-review": _import_review}[options.command](job, options)
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
         return 2
@@ -126,6 +135,25 @@ def _export(job: Job, options: argparse.Namespace) -> int:
     counts: Counter[str] = Counter(export(job.output, options.target, options.format))
     for name, count in counts.items():
         print(f"{count:>9} rows  {options.target / name}.{options.format}")
+    return 0
+
+
+def _review(job: Job, options: argparse.Namespace) -> int:
+    from jobs.reviewing import export_queue
+
+    print(f"{export_queue(job, options.target, options.format)} answers to review in {options.target}")
+    return 0
+
+
+def _import_review(job: Job, options: argparse.Namespace) -> int:
+    from jobs.reviewing import import_reviews, precision_lines
+
+    done = import_reviews(job, options.file, options.reviewer)
+    print(f"Imported: {done.reviews} reviews of {done.assets} objects")
+    for reason, count in done.skipped.most_common():
+        print(f"  {count:>5} left out: {reason}")
+    for line in precision_lines(job):
+        print(line)
     return 0
 
 

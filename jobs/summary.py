@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from jobs.querying import connect
+from jobs.reviewing import precision_lines
 from jobs.running import Prepared, Progress
 from pipeline.publishing import list_published
 from pipeline.tables import distinct
@@ -51,6 +52,7 @@ def status_lines(job: Job, job_file: str, prepared: Prepared) -> Iterator[str]:
     try:
         yield from _unfinished_lines(job)
         yield from table_lines(job)
+        yield from precision_lines(job)
     except JobError:  # nothing was written yet
         yield f"Tables:  {job.output} (none yet)"
     if left:

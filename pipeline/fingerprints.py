@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_actors.choosing import EngineChoice
@@ -88,6 +88,12 @@ def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
     settings = digest([choice.name, choice.identity, job.instructions, job.page_text, job.context])
     engine = digest([settings, choice.edition, choice.limits.budgets, choice.limits.pixels_per_em, choice.limits.images,
                      RENDERER_VERSION, PLANNER_VERSION])
+    later = frozenset(each.id for each in job.checklist if each.only_if) if choice.limits.waves else frozenset[str]()
+    return replace(of_questions(job), engine=engine, settings=settings, later=later)
+
+
+def of_questions(job: Job) -> Fingerprints:
+    """The fingerprints of what a job asks and how it judges, of no engine: for what changes answers without asking."""
     questions = {question.id: question_fingerprint(question) for question in job.checklist}
     transcript: dict[str, str | None] = {TRANSCRIPT: None} if job.transcribe else {}
     documents = {questions[each.id]: each.id for each in job.checklist if applies(each, "pdf")} | transcript
@@ -95,6 +101,4 @@ def of_job(job: Job, choice: EngineChoice) -> Fingerprints:
     sampling = [job.frames.every, *([job.frames.budget] if job.frames.budget else [])]
     sampled = {digest([item, *sampling]): name for item, name in videos.items()}
     tried = digest([[password.get_secret_value() for password in job.passwords], job.limits.model_dump()])
-    later = frozenset(each.id for each in job.checklist if each.only_if) if choice.limits.waves else frozenset[str]()
-    return Fingerprints(engine, settings, questions, documents, sampled, judging_fingerprint(job.checklist), tried,
-                        later)
+    return Fingerprints("", "", questions, documents, sampled, judging_fingerprint(job.checklist), tried)

@@ -223,6 +223,7 @@ TABLES: dict[str, pa.Schema] = {
         _field("reviewer", TEXT, "Who reviewed it, as the import names them"),
         _field("reviewed_at", MOMENT, "When the review was imported; of several the last counts", True),
         _field("engine_value", TEXT, "What the engine had answered; null where it abstained"),
+        _field("engine_currency", TEXT, "ISO 4217 currency of an amount that it had answered"),
         _field("engine_confidence", REAL, "Confidence of that answer, 0..1"),
         _field("engine_verdict", TEXT, "Verdict of that answer"),
         FINGERPRINT, RUN,

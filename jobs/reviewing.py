@@ -1,0 +1,193 @@
+"""Takes a person's corrections back into the tables, and says from them how often the engine was right."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs.label_studio import read_annotations, write_tasks
+from jobs.querying import connect
+from jobs.review_queue import Correction, asked_now, choices, queue, read_csv, write_csv
+from jobs.running import TROUBLE, output_error
+from pipeline.fingerprints import of_questions
+from pipeline.folding import Folder
+from pipeline.lease import Lease, LeaseError
+from pipeline.stores import StorageError
+from pipeline.tables import append
+from schemas.answers import CURRENCY, InvalidValueError, columns, same
+from schemas.checklist import Question
+from schemas.job import Job, JobError
+
+SHOWN_ERRORS = 20
+"""Wrong values that one message lists."""
+
+ENGINES_OWN = """
+select answers.asset, answers.version, question, question_fingerprint, value, currency, confidence, verdict,
+       answers.fingerprint, answers.run_id, units
+from answers join assets using (asset)
+where (level = 'reviewed' or (level = 'asset' and source is distinct from 'human'))
+  and list_contains($assets, answers.asset)
+"""
+
+PRECISION = """
+with latest as (
+    select * from reviews where list_contains($asked, question || ' ' || question_fingerprint)
+        and fingerprint in (select fingerprint from assets)
+    qualify row_number() over (partition by asset, version, question order by reviewed_at desc) = 1)
+select question, count(*) as reviewed, count(engine_value) filter (value is not null) as answered,
+       count(*) filter (engine_value = value and engine_currency is not distinct from currency) as right_ones
+from latest group by question order by question
+"""
+"""Of each question the newest reviews, of what an engine answered that results in the tables are of."""
+
+
+@dataclass
+class Imported:
+    """What came of an import: reviews and the assets that they are of, and what was left out, by reason."""
+
+    reviews: int = 0
+    assets: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def export_queue(job: Job, target: Path, kind: str) -> int:
+    """Write the review queue to an empty or new folder, as `csv` or for `label-studio`; the number of answers in it.
+
+    Raises JobError where nothing was written yet, the folder holds files, or pictures cannot be read.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise JobError(f"review: {target} is not empty")
+    target.mkdir(parents=True, exist_ok=True)
+    if kind == "csv":
+        return write_csv(queue(job), target / "review.csv")
+    try:
+        return write_tasks(job.output, queue(job), target)
+    except StorageError as error:
+        raise output_error(job.output, error) from error
+
+
+def import_reviews(job: Job, path: Path, reviewer: str | None) -> Imported:
+    """Take the corrections of a file to the table `reviews`, and judge their assets again. Reads no input, no engine.
+
+    Of an asset whose content has changed since, or a question that is asked otherwise now, nothing is taken. Raises
+    JobError where a value is none of its question's type (then nothing at all is taken), the file is none that was
+    exported, nothing was written yet, or a run is at work.
+    """
+    read = read_annotations if path.suffix.casefold() == ".json" else read_csv
+    corrections = list(read(path))
+    engines = _engines_own(job, corrections)
+    done, rows, wrong = Imported(), [], []
+    seen: dict[tuple[str, str], str] = {}
+    now = datetime.datetime.now(datetime.UTC)
+    questions, asked = {question.id: question for question in job.checklist}, asked_now(job)
+    for each in corrections:
+        own = engines.get((each.asset, each.question))
+        if reason := _not_taken(each, own, asked):
+            done.skipped[reason] += 1
+            continue
+        assert own is not None  # else there is a reason
+        if (place := seen.setdefault((each.asset, each.question), each.place)) != each.place:
+            wrong.append(f"{path}: {each.place}: corrects the same answer as {place}: keep one of them")
+        try:
+            value = _valued(questions[each.question], each, own)
+        except InvalidValueError as error:
+            wrong.append(f"{path}: {each.place}: {error}")
+            continue
+        rows.append({
+            **{name: own[name] for name in ("asset", "version", "question", "question_fingerprint", "fingerprint",
+                                            "run_id")}, **value,
+            "note": each.note, "reviewer": reviewer or each.reviewer, "reviewed_at": now, "engine_value": own["value"],
+            "engine_currency": own["currency"], "engine_confidence": own["confidence"],
+            "engine_verdict": own["verdict"]})
+    if wrong:
+        more = [f"and {len(wrong) - SHOWN_ERRORS} more"] if len(wrong) > SHOWN_ERRORS else []
+        nothing = "nothing was imported: correct these and import again"
+        raise JobError("\n".join([*wrong[:SHOWN_ERRORS], *more, nothing]))
+    units = {row["asset"]: engines[row["asset"], row["question"]]["units"] or 0 for row in rows}
+    if rows:
+        _commit(job, rows, units)
+    done.reviews, done.assets = len(rows), len(units)
+    return done
+
+
+def _engines_own(job: Job, corrections: Sequence[Correction]) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the engine answered for the assets that are corrected, by asset and question."""
+    found = connect(job.output).execute(ENGINES_OWN, {"assets": sorted({each.asset for each in corrections})})
+    names = [column[0] for column in found.description]
+    rows = (dict(zip(names, values, strict=True)) for values in found.fetchall())
+    return {(row["asset"], row["question"]): row for row in rows}
+
+
+def _not_taken(each: Correction, own: Mapping[str, Any] | None, asked: Mapping[str, str]) -> str | None:
+    """Why a correction is not taken; None where it is."""
+    if each.question not in asked:
+        return f"question {each.question!r} is no longer in the checklist"
+    if own is None:
+        return "the tables hold no such answer"
+    if own["version"] != each.version:
+        return "the object's content has changed since: export the queue again"
+    if not asked[each.question] == each.fingerprint == own["question_fingerprint"]:
+        return f"question {each.question!r} is asked otherwise now: run the job, and export the queue again"
+    return None
+
+
+def _valued(question: Question, each: Correction, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Value and currency of a review; the engine's own text where it says the same, so that texts can be compared.
+
+    Raises InvalidValueError.
+    """
+    if each.value is None:
+        return {"value": None, "currency": None}
+    value, currency = each.value, None
+    if question.answer.type == "money":
+        named = CURRENCY.search(value)
+        currency = named[0] if named else own["currency"]
+        value = CURRENCY.sub("", value).strip()
+    value = next((each for each in choices(question) if each.casefold() == value.casefold()), value)
+    typed = columns(question, value, currency)
+    if own["value"] is not None and own["currency"] == currency and _equal(question, value, own["value"]):
+        value = own["value"]
+    return {"value": value, "currency": typed["currency"]}
+
+
+def _equal(question: Question, value: str, other: str) -> bool:
+    if question.answer.type in ("list", "schema"):
+        return bool(json.loads(value) == json.loads(other))
+    return same(question, value, other)
+
+
+def _commit(job: Job, rows: list[dict[str, Any]], units: Mapping[str, int]) -> None:
+    """Append reviews, and judge their assets, given with their number of units, again, while no run is at work."""
+    lease = None
+    try:
+        lease = Lease(job.output, f"review-{uuid.uuid4().hex[:6]}")
+        folder = Folder(job.output, job.checklist, of_questions(job))
+        append(job.output, "reviews", rows, uuid.uuid4().hex)
+        folder.judge_again(units.items())
+    except (*TROUBLE, LeaseError) as error:
+        raise output_error(job.output, error) from error
+    finally:
+        if lease:
+            with suppress(StorageError):  # it runs out by itself
+                lease.release()
+
+
+def precision_lines(job: Job) -> Iterator[str]:
+    """How often the engine was right, by question, as people's reviews have it; nothing where there are none.
+
+    `precision` is the share of what it answered. Raises JobError where no tables are.
+    """
+    asked = [" ".join(each) for each in asked_now(job).items()]
+    rows = connect(job.output).execute(PRECISION, {"asked": asked}).fetchall()
+    if rows:
+        yield f"Reviews: {sum(row[1] for row in rows)} answers, by question:"
+    for question, reviewed, answered, right in rows:
+        share = f", precision {right / answered:.0%}" if answered else ""
+        yield f"  {question}: {reviewed} reviewed, {answered} of them answered, {right} rightly{share}"
