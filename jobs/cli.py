@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
                        ("status", "what is done, failed, left"),
                        ("sql", "query the output tables: assets, transcripts, answers, events, scenes, "
                                "screen_texts, failures, requests, reviews, runs, shards"),
+                       ("search", "find words and phrases in transcripts and answers"),
                        ("export", "write plain Parquet or CSV files of one consistent version"),
                        ("review", "write what a person should look at, for a spreadsheet or Label Studio"),
                        ("import-review", "take a person's corrections back, which then have the word"),
@@ -47,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "import-review":
             command.add_argument("file", type=Path, help="the corrected CSV file, or an export of Label Studio as JSON")
             command.add_argument("--reviewer", metavar="NAME", help="who reviewed, for the table `reviews`")
+        if name == "search":
+            command.add_argument("query", help="words, \"a phrase\", a beginning*, AND, OR, NOT, NEAR(a b, 5)")
+            command.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N hits (20)")
+            command.add_argument("--json", action="store_true", help="print JSON lines")
         if name == "compact":
             command.add_argument("--keep-hours", type=_positive, default=7 * 24, metavar="H",
                                  help="hours for which readers may go on with an older version (default: a week)")
@@ -54,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         job = load_job(options.job)
         return {"plan": _plan, "run": _run, "retry": _run, "status": _status, "sql": _sql, "export": _export,
-                "compact": _compact, "review": _review,
+                "compact": _compact, "search": _search, "review": _review,
                 "import-review": _import_review}[options.command](job, options)
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
@@ -154,6 +159,13 @@ def _import_review(job: Job, options: argparse.Namespace) -> int:
         print(f"  {count:>5} left out: {reason}")
     for line in precision_lines(job):
         print(line)
+    return 0
+
+
+def _search(job: Job, options: argparse.Namespace) -> int:
+    from jobs.searching import print_hits
+
+    print_hits(job.output, options.query, options.limit, options.json)
     return 0
 
 

@@ -86,6 +86,20 @@ def file_system(uri: str) -> tuple[pafs.FileSystem, str]:
     return system, f"{root}/{key}"
 
 
+def files_of(output: str, name: str) -> list[str]:
+    """The names of the files that a table's current version is made of, each of which never changes; none where there
+    is no such table.
+    """
+    table = open_table(output, name)
+    return [] if table is None else [uri.rpartition("/")[2] for uri in table.file_uris()]
+
+
+def rows_of_file(output: str, name: str, file: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Some columns of one file of a table, at most `rows` rows at a time."""
+    yield from _of_files(output, name, [file]).to_batches(columns=list(columns), batch_size=rows, batch_readahead=1,
+                                                          fragment_readahead=1)
+
+
 def stream(output: str, name: str, columns: Sequence[str]) -> pa.RecordBatchReader:
     """Some columns of a table, one batch after another: a plain scan would read many files ahead."""
     return dataset(output, name).scanner(columns=list(columns), batch_size=READ_ROWS, batch_readahead=1,
