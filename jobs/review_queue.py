@@ -1,4 +1,4 @@
-"""What a person should look at: answers that are unsure, contradicted by their page, or fail a check of high severity.
+"""What a person should look at: answers that are unsure, that their page does not bear out, or that fail severely.
 
 As a spreadsheet both ways: one row an answer, with empty columns for the correction.
 """
@@ -37,7 +37,7 @@ select answers.asset, answers.version, question, question_fingerprint, value, cu
 from answers join assets using (asset)
 where level = 'asset' and source is distinct from 'human' and missing_since is null
   and list_contains($asked, question || ' ' || question_fingerprint)
-  and (answers.status = 'unsure' or verdict = 'unsure' or grounding = 'contradicted'
+  and (answers.status in ('unsure', 'failed') or verdict = 'unsure' or grounding in ('contradicted', 'absent')
        or (verdict = 'fail' and severity = 'high'))
 order by case severity when 'high' then 1 when 'medium' then 2 else 3 end, coalesce(confidence, 0), asset, question
 """

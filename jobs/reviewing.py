@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import uuid
 from collections import Counter
@@ -20,7 +19,6 @@ from pipeline.fingerprints import of_questions
 from pipeline.folding import Folder
 from pipeline.lease import Lease, LeaseError
 from pipeline.stores import StorageError
-from pipeline.tables import append
 from schemas.answers import CURRENCY, InvalidValueError, columns, same
 from schemas.checklist import Question
 from schemas.job import Job, JobError
@@ -29,11 +27,10 @@ SHOWN_ERRORS = 20
 """Wrong values that one message lists."""
 
 ENGINES_OWN = """
-select answers.asset, answers.version, question, question_fingerprint, value, currency, confidence, verdict,
-       answers.fingerprint, answers.run_id, units
-from answers join assets using (asset)
+select asset, version, question, question_fingerprint, value, currency, confidence, verdict, fingerprint, run_id
+from answers
 where (level = 'reviewed' or (level = 'asset' and source is distinct from 'human'))
-  and list_contains($assets, answers.asset)
+  and list_contains($assets, asset)
 """
 
 PRECISION = """
@@ -85,7 +82,6 @@ def import_reviews(job: Job, path: Path, reviewer: str | None) -> Imported:
     engines = _engines_own(job, corrections)
     done, rows, wrong = Imported(), [], []
     seen: dict[tuple[str, str], str] = {}
-    now = datetime.datetime.now(datetime.UTC)
     questions, asked = {question.id: question for question in job.checklist}, asked_now(job)
     for each in corrections:
         own = engines.get((each.asset, each.question))
@@ -103,17 +99,16 @@ def import_reviews(job: Job, path: Path, reviewer: str | None) -> Imported:
         rows.append({
             **{name: own[name] for name in ("asset", "version", "question", "question_fingerprint", "fingerprint",
                                             "run_id")}, **value,
-            "note": each.note, "reviewer": reviewer or each.reviewer, "reviewed_at": now, "engine_value": own["value"],
+            "note": each.note, "reviewer": reviewer or each.reviewer, "engine_value": own["value"],
             "engine_currency": own["currency"], "engine_confidence": own["confidence"],
             "engine_verdict": own["verdict"]})
     if wrong:
         more = [f"and {len(wrong) - SHOWN_ERRORS} more"] if len(wrong) > SHOWN_ERRORS else []
         nothing = "nothing was imported: correct these and import again"
         raise JobError("\n".join([*wrong[:SHOWN_ERRORS], *more, nothing]))
-    units = {row["asset"]: engines[row["asset"], row["question"]]["units"] or 0 for row in rows}
     if rows:
-        _commit(job, rows, units)
-    done.reviews, done.assets = len(rows), len(units)
+        _commit(job, rows)
+    done.reviews, done.assets = len(rows), len({row["asset"] for row in rows})
     return done
 
 
@@ -163,14 +158,12 @@ def _equal(question: Question, value: str, other: str) -> bool:
     return same(question, value, other)
 
 
-def _commit(job: Job, rows: list[dict[str, Any]], units: Mapping[str, int]) -> None:
-    """Append reviews, and judge their assets, given with their number of units, again, while no run is at work."""
+def _commit(job: Job, rows: list[dict[str, Any]]) -> None:
+    """Add reviews to the tables, while no run is at work."""
     lease = None
     try:
         lease = Lease(job.output, f"review-{uuid.uuid4().hex[:6]}")
-        folder = Folder(job.output, job.checklist, of_questions(job))
-        append(job.output, "reviews", rows, uuid.uuid4().hex)
-        folder.judge_again(units.items())
+        Folder(job.output, job.checklist, of_questions(job)).review(rows)
     except (*TROUBLE, LeaseError) as error:
         raise output_error(job.output, error) from error
     finally:

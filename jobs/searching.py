@@ -183,7 +183,8 @@ def expression(query: str) -> str:
 
     Raises JobError where a quotation mark is not closed, or there is no word.
     """
-    taken, near = [], False
+    taken: list[str] = []
+    near = False
     rest = WORDS.sub("", query)
     if rest.strip():
         raise JobError(f"search: a quotation mark is not closed in {query!r}")
