@@ -12,7 +12,7 @@ from model_actors.choosing import EngineChoice
 from schemas.checklist import JsonSchema, Label, Question, applies
 from schemas.job import Job
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raised whenever the same page or frame may be drawn, or its text layer judged, differently."""
 
 PLANNER_VERSION = 2
