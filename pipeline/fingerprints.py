@@ -69,8 +69,8 @@ def asked_text(items: Iterable[str]) -> str:
 
 
 def question_fingerprint(question: Question) -> str:
-    """Changes with whatever may change the answer; not with what judges it: JUDGING."""
-    asked: dict[str, Any] = question.model_dump(mode="json", exclude=set(JUDGING))
+    """Changes with whatever may change the answer; not with what judges it (JUDGING), or whom it is asked of."""
+    asked: dict[str, Any] = question.model_dump(mode="json", exclude={*JUDGING, "of"})
     if isinstance(question.answer, JsonSchema):
         asked["answer"] = {"type": "schema", "schema": question.answer.definition}  # wherever the file lies
     if isinstance(question.answer, Label):  # labels that nothing describes are named as before there were descriptions

@@ -113,8 +113,8 @@ SHORTHANDS = ("yes/no", "number", "money", "date", "text", "list", "event")
 class Question(Strict):
     """One typed question.
 
-    `scope`: `document` asks it of the whole object, `page` of every page by itself. `pages` limits it to
-    pages, counted from 1: `1-3, 7, last`. `expect` makes it an audit check. `only_if` names a condition on an
+    `scope`: `document` asks it of the whole object, `page` of every page by itself. `of` limits it to documents or to
+    videos, `pages` to pages, counted from 1: `1-3, 7, last`. `expect` makes it an audit check. `only_if` names a condition on an
     earlier question, `id == value` or `id != value`. `look_for` lists phrases printed near the answer.
 
     `combine` says how the answers of pages, chunks or windows become the object's own: the `surest` that the page bears
@@ -126,6 +126,7 @@ class Question(Strict):
     ask: str = Field(min_length=1)
     answer: AnswerType
     scope: Literal["page", "document"] = "document"
+    of: Literal["documents", "videos"] | None = None
     pages: str | None = None
     expect: str | None = None
     severity: Literal["low", "medium", "high"] = "medium"
@@ -176,6 +177,10 @@ class Question(Strict):
     def _agrees_with_itself(self) -> Question:
         if isinstance(self.answer, Event) and (self.scope == "page" or self.pages):
             raise ValueError("an event is looked for in videos: 'scope: page' and 'pages' do not apply")
+        if self.of == "videos" and (self.scope == "page" or self.pages):
+            raise ValueError("of: videos have no pages: 'scope: page' and 'pages' do not apply")
+        if self.of == "documents" and isinstance(self.answer, Event):
+            raise ValueError("of: an event is looked for in videos")
         if self.expect is not None:
             allowed = {"yes/no": ("yes", "no"), "label": getattr(self.answer, "labels", ())}.get(self.answer.type)
             if allowed is not None and self.expect not in allowed:
@@ -232,5 +237,5 @@ def select_pages(pages: str | None, count: int) -> range | list[int]:
 def applies(question: Question, kind: str) -> bool:
     """Whether a question is asked of an object of a kind: events of videos only, pages of documents only."""
     if kind == "video":
-        return question.scope == "document" and question.pages is None
-    return not isinstance(question.answer, Event)
+        return question.scope == "document" and question.pages is None and question.of != "documents"
+    return not isinstance(question.answer, Event) and question.of != "videos"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.checklist import Condition, Label, Question, condition, select_pages
+from schemas.checklist import Condition, Label, Question, applies, condition, select_pages
 
 BLANK = st.sampled_from(["", " ", "  "])
 PAGE = st.integers(1, 40)
@@ -105,3 +105,13 @@ def test_labels_may_be_described_and_shown_by_examples() -> None:
 def test_what_is_said_of_a_label_that_is_none_is_refused(answer: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="'c' is none of the labels a, b"):
         Question.model_validate({"id": "q", "ask": "?", "answer": answer})
+
+
+@pytest.mark.parametrize(("entries", "documents", "videos"), [
+    ({}, True, True), ({"of": "documents"}, True, False), ({"of": "videos"}, False, True),
+    ({"scope": "page"}, True, False), ({"pages": "1"}, True, False), ({"answer": "event"}, False, True)])
+def test_a_question_is_asked_of_what_it_can_be_asked_of(
+        entries: dict[str, str], documents: bool, videos: bool) -> None:
+    question = Question.model_validate({"id": "q", "ask": "?", "answer": "text", **entries})
+    assert (applies(question, "pdf"), applies(question, "image"), applies(question, "video")) \
+        == (documents, documents, videos)
