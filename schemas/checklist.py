@@ -114,8 +114,8 @@ class Question(Strict):
     """One typed question.
 
     `scope`: `document` asks it of the whole object, `page` of every page by itself. `of` limits it to documents or to
-    videos, `pages` to pages, counted from 1: `1-3, 7, last`. `expect` makes it an audit check. `only_if` names a condition on an
-    earlier question, `id == value` or `id != value`. `look_for` lists phrases printed near the answer.
+    videos, `pages` to pages, counted from 1: `1-3, 7, last`. `expect` makes it an audit check. `only_if` names a
+    condition on an earlier question, `id == value` or `id != value`. `look_for` lists phrases printed near the answer.
 
     `combine` says how the answers of pages, chunks or windows become the object's own: the `surest` that the page bears
     out; yes where `any` says so, or where `all` do; the `first` in order; their `sum`. An answer whose confidence is
