@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.job import Job, JobError, load_job
 
-FORMATS = {"export": ("parquet", "csv"), "review": ("csv", "label-studio")}
+FORMATS = {"export": ("parquet", "csv"), "labels": ("jsonl", "csv", "hf"), "review": ("csv", "label-studio")}
 """What is written to a folder, and how, first by default."""
 
 INTERRUPTED = 130
@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
                                "screen_texts, failures, requests, reviews, runs, shards"),
                        ("search", "find words and phrases in transcripts and answers"),
                        ("export", "write plain Parquet or CSV files of one consistent version"),
+                       ("labels", "write the labels of objects and pages, calibrated by reviews"),
                        ("review", "write what a person should look at, for a spreadsheet or Label Studio"),
                        ("import-review", "take a person's corrections back, which then have the word"),
                        ("compact", "join small files, remove what no table needs any more; safe beside a run")):
@@ -45,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         if name in FORMATS:
             command.add_argument("target", type=Path, help="an empty or new folder")
             command.add_argument("--format", choices=FORMATS[name], default=FORMATS[name][0])
+        if name == "labels":
+            command.add_argument("--min-confidence", type=_share, default=0.0, metavar="X",
+                                 help="only labels at least so sure, calibrated where they are")
         if name == "import-review":
             command.add_argument("file", type=Path, help="the corrected CSV file, or an export of Label Studio as JSON")
             command.add_argument("--reviewer", metavar="NAME", help="who reviewed, for the table `reviews`")
@@ -59,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         job = load_job(options.job)
         return {"plan": _plan, "run": _run, "retry": _run, "status": _status, "sql": _sql, "export": _export,
-                "compact": _compact, "search": _search, "review": _review,
+                "compact": _compact, "search": _search, "labels": _labels, "review": _review,
                 "import-review": _import_review}[options.command](job, options)
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
@@ -76,6 +80,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
+    return share
 
 
 def _plan(job: Job, options: argparse.Namespace) -> int:
@@ -158,6 +172,14 @@ def _import_review(job: Job, options: argparse.Namespace) -> int:
     for reason, count in done.skipped.most_common():
         print(f"  {count:>5} left out: {reason}")
     for line in precision_lines(job):
+        print(line)
+    return 0
+
+
+def _labels(job: Job, options: argparse.Namespace) -> int:
+    from jobs.labels import export_labels
+
+    for line in export_labels(job, options.target, options.format, options.min_confidence):
         print(line)
     return 0
 
