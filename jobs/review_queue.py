@@ -161,6 +161,8 @@ def read_csv(path: Path) -> Iterator[Correction]:
             if lacking := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
                 raise JobError(f"{path}: has no column {', '.join(lacking)}: hand in what `canvass review` has written")
             for number, row in enumerate(reader, 2):
+                if any(row[name] is None for name in NEEDED):
+                    raise JobError(f"{path}: row {number} has fewer cells than the head")
                 value, note = ((row.get(name) or "").strip() for name in ("correct_value", "note"))
                 if value:
                     yield Correction(f"row {number}, column correct_value", row["asset"], row["version"],

@@ -30,7 +30,7 @@ ENGINES_OWN = """
 select asset, version, question, question_fingerprint, value, currency, confidence, verdict, fingerprint, run_id
 from answers
 where (level = 'reviewed' or (level = 'asset' and source is distinct from 'human'))
-  and list_contains($assets, asset)
+  and asset in (select unnest($assets))
 """
 
 PRECISION = """

@@ -33,7 +33,10 @@ SNIPPET_WORDS = 24
 COLUMNS = {"transcripts": ("asset", "page", "text", "blocks"),
            "screen_texts": ("asset", "first_s", "text", "box"),
            "answers": ("asset", "question", "level", "status", "value", "currency", "evidence")}
-"""What is indexed: pages by their transcripts, videos by the lines that they show, and what was answered."""
+"""What is indexed: pages by their transcripts, videos by the lines that they show, and what was answered.
+
+Videos that an older Canvass has read have no such lines until they are asked again.
+"""
 
 SCHEMA = """
 create table if not exists files (name text primary key, first integer not null, last integer not null);
@@ -147,11 +150,12 @@ def _parts(table: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Place]]:
         blocks = row["blocks"] or [{"text": row["text"], "box": None}]
         yield from ((block["text"], (row["page"], None, _rounded(block["box"]))) for block in blocks if block["text"])
     elif table == "answers" and row["level"] in ("asset", "page") and row["status"] == "answered":
-        places = [(item["quote"], (item["page"], item["time_s"], _rounded(item["box"])))
-                  for item in row["evidence"] or ()]
-        value = " ".join(filter(None, (row["value"], row["currency"])))
-        yield value, places[0][1] if places else (None, None, None)
-        yield from ((quote, place) for quote, place in places if quote and quote != row["value"])
+        evidence = row["evidence"] or [{"quote": None, "page": None, "time_s": None, "box": None}]
+        texts = [" ".join(filter(None, (row["value"], row["currency"]))), *(item["quote"] for item in evidence)]
+        for number, text in enumerate(texts):
+            item = evidence[max(0, number - 1)]
+            if text and text not in texts[:number]:
+                yield text, (item["page"], item["time_s"], _rounded(item["box"]))
 
 
 def _rounded(box: Iterable[float] | None) -> tuple[float, ...] | None:

@@ -102,7 +102,10 @@ def meant(value: str) -> str:
     return value[1:] if value.startswith(tuple(f"'{mark}" for mark in "=+-@\t\r")) else value
 
 
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_or_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.csv").write_text(",".join(COLUMNS) + "\n/a.pdf,v,notice")
+    with pytest.raises(JobError, match=r"cut.csv: row 2 has fewer cells than the head"):
+        list(read_csv(tmp_path / "cut.csv"))
     (tmp_path / "old.csv").write_bytes(",".join(COLUMNS).encode() + "\nMünchen".encode("latin-1"))
     with pytest.raises(JobError, match="cannot be read as CSV in UTF-8"):
         list(read_csv(tmp_path / "old.csv"))

@@ -72,7 +72,7 @@ def test_a_hit_has_the_box_and_the_words_of_the_block_that_holds_it(output: str)
     assert above.box is not None
     assert above.box[3] < hit.box[1] < hit.box[3] < 0.2
     assert "\x02Delivery note\x03 DN-20581 at Café Zürich" in hit.snippet
-    (answer,) = (each for each in search(output, "60", 5) if each.kind == "answer")
+    (answer,) = (each for each in search(output, "60", 5) if each.kind == "answer")  # said once, though also quoted
     assert (answer.question, answer.page, answer.snippet) == ("notice", 1, "\x0260\x03")
 
 
