@@ -10,7 +10,17 @@ import pytest
 from deltalake import CommitProperties, write_deltalake
 
 from pipeline.stores import StorageError
-from pipeline.tables import Staged, append, create_table, dataset, distinct, open_table, rows_of
+from pipeline.tables import (
+    Staged,
+    append,
+    create_table,
+    dataset,
+    distinct,
+    files_of,
+    open_table,
+    rows_of,
+    rows_of_file,
+)
 from schemas.records import TABLES, rows_to_table
 
 RUN = {"job": "j", "status": "finished", "started_at": 0, "finished_at": 0, "fingerprint": "f", "questions": "{}",
@@ -104,3 +114,15 @@ def test_what_is_appended_once_is_there_once(tmp_path: Path) -> None:
     for name in ("r1", "r1", "r2"):
         append(output, "runs", [{**RUN, "run_id": name}], name)
     assert sorted(row["run_id"] for row in dataset(output, "runs").to_table().to_pylist()) == ["r1", "r2"]
+
+
+def test_a_tables_files_are_named_and_read_one_by_one_and_stay_as_they_are(tmp_path: Path) -> None:
+    output = str(tmp_path)
+    assert files_of(output, "events") == []
+    write(output, event("/a"), event("/b"), event("/c"))
+    (first,) = files_of(output, "events")
+    write(output, event("/d"))
+    (second,) = set(files_of(output, "events")) - {first}
+    batches = [batch.to_pylist() for batch in rows_of_file(output, "events", first, ["asset"], 2)]
+    assert batches == [[{"asset": "/a"}, {"asset": "/b"}], [{"asset": "/c"}]]
+    assert [batch.to_pylist() for batch in rows_of_file(output, "events", second, ["asset"], 2)] == [[{"asset": "/d"}]]
