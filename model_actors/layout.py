@@ -141,6 +141,8 @@ def reading_order(boxes: Sequence[Box]) -> list[int]:
         return groups
 
     def order(items: list[int]) -> list[int]:
+        if len(items) == 1:
+            return items
         for low, gap in ((1, 0.0), (0, GUTTER)):
             groups = cut(items, low, gap)
             if len(groups) > 1:

@@ -17,6 +17,12 @@ from pipeline.tokens import COUNTED, LOOSE, Tokens, bare, digits, is_number, rea
 TILES = (5, 3, 2)
 """Tokens of an n-gram that is looked for elsewhere on the page, longest first."""
 
+MOVED = 5
+"""Tokens that were moved from which the order of the page is another."""
+
+LONG_NUMBER = 3
+"""Digits of a number from which it is looked for elsewhere on the page by itself."""
+
 JOINED = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1))
 """How many tokens of the text and of the page may be one word, cut or run together."""
 
@@ -52,23 +58,22 @@ class Alignment:
     def gaps(self) -> Iterator[Gap]:
         """Runs of the text that stand nowhere, and runs of the page that the text lacks, each with what it faces."""
         seen: set[int] = set()
-        start, count = 0, len(self.at)
-        while start < count:
-            if self.at[start] >= 0:
-                start += 1
-                continue
-            end = start
-            while end < count and self.at[end] < 0:
-                end += 1
+        for start, end in self.unmatched():
             first, last = self._facing(start, end)
             seen.update(range(first, last))
             yield Gap(start, end, first, last)
-            start = end
-        places = {token: place for place, token in enumerate(self.at) if token >= 0}
-        for first, last in _runs([not share for share in self.found]):
+        for first, last in self.unfound():
             if first not in seen:
-                place = places.get(first - 1, -1) + 1
+                place = self.at.index(first - 1) + 1 if first and first - 1 in self.at else 0
                 yield Gap(place, place, first, last)
+
+    def unmatched(self) -> Iterator[tuple[int, int]]:
+        """Runs of the text that are matched by nothing, the end exclusive."""
+        return _runs([place for place, token in enumerate(self.at) if token < 0])
+
+    def unfound(self) -> Iterator[tuple[int, int]]:
+        """Runs of the page that are matched by nothing, the end exclusive."""
+        return _runs([token for token, share in enumerate(self.found) if not share])
 
     def _facing(self, start: int, end: int) -> tuple[int, int]:
         """The run of the page, unmatched too, behind what stands before the gap, or before what stands behind it."""
@@ -87,11 +92,11 @@ def align(text: Tokens, page: Tokens, alike: float, ocr: bool) -> Alignment:
     """Where each token of a text stands on a page. `alike` is the likeness (0..1) from which two words are the same."""
     made = Alignment([-1] * len(text), [0.0] * len(text), [False] * len(text), [0.0] * len(page))
     for same in Indel.opcodes(text.keys, page.keys).as_matching_blocks():
-        for offset in range(same.size):
-            _match(made, same.a + offset, same.b + offset, 1.0)
+        made.at[same.a : same.a + same.size] = range(same.b, same.b + same.size)
+        made.likeness[same.a : same.a + same.size] = made.found[same.b : same.b + same.size] = [1.0] * same.size
     for size in TILES:
         _tile(made, text.keys, page.keys, size)
-    _find_numbers(made, text.keys, page.keys, ocr)
+    _find_single(made, text.keys, page.keys, ocr)
     for gap in list(made.gaps()):
         if 0 < (gap.end - gap.start) * (gap.page_end - gap.page_start) <= MOST_PAIRS:
             _compare(made, text, page, gap, alike, ocr)
@@ -103,47 +108,53 @@ def _match(made: Alignment, place: int, token: int, likeness: float, moved: bool
     made.found[token] = max(made.found[token], likeness)
 
 
-def _runs(missing: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    start = -1
-    for index, absent in enumerate([*missing, False]):
-        if absent and start < 0:
+def _runs(indices: Sequence[int]) -> Iterator[tuple[int, int]]:
+    start = end = -1
+    for index in indices:
+        if index != end:
+            if start >= 0:
+                yield start, end
             start = index
-        elif not absent and start >= 0:
-            yield start, index
-            start = -1
+        end = index + 1
+    if start >= 0:
+        yield start, end
 
 
 def _tile(made: Alignment, text: Sequence[str], page: Sequence[str], size: int) -> None:
     """Match runs of at least `size` tokens, unmatched on both sides, wherever they stand."""
     places: dict[tuple[str, ...], list[int]] = {}
-    for first, last in _runs([not share for share in made.found]):
-        for token in range(first, last - size + 1):
+    for first, last in list(made.unfound())[::-1]:
+        for token in range(last - size, first - 1, -1):
             places.setdefault(tuple(page[token : token + size]), []).append(token)
     if not places:
         return
-    for start, end in list(_runs([token < 0 for token in made.at])):
+    for start, end in list(made.unmatched()):
         place = start
         while place <= end - size:
-            free = next((token for token in places.get(tuple(text[place : place + size]), ())
-                         if not any(made.found[token : token + size])), None)
-            if free is None:
+            starts = places.get(tuple(text[place : place + size]), [])
+            while starts and any(made.found[starts[-1] : starts[-1] + size]):
+                starts.pop()
+            if not starts:
                 place += 1
                 continue
-            token = free
+            token = starts.pop()
             while place < end and token < len(page) and not made.found[token] and text[place] == page[token]:
                 _match(made, place, token, 1.0, moved=True)
                 place, token = place + 1, token + 1
 
 
-def _find_numbers(made: Alignment, text: Sequence[str], page: Sequence[str], ocr: bool) -> None:
-    """Match numbers of three digits or more that stand elsewhere on the page, where nothing else has matched them."""
-    left = [token for token, share in enumerate(made.found) if not share and digits(page[token]) >= 3]
-    for place, token in enumerate(made.at):
-        if token < 0 and left and digits(text[place]) >= 3:
-            alike = next((other for other in left if same_number(text[place], page[other], ocr)), None)
-            if alike is not None:
-                left.remove(alike)
-                _match(made, place, alike, 1.0, moved=True)
+def _find_single(made: Alignment, text: Sequence[str], page: Sequence[str], ocr: bool) -> None:
+    """Match long numbers that stand elsewhere on the page, and, where its order is another, words beside moved ones."""
+    left: dict[str, list[int]] = {}
+    for first, last in made.unfound():
+        for token in range(first, last):
+            left.setdefault(bare(page[token], ocr), []).append(token)
+    reordered = sum(made.moved) >= MOVED
+    for start, end in list(made.unmatched()):
+        for place in range(start, end):
+            beside = reordered and any(made.moved[max(0, place - 1) : place + 2])
+            if (beside or digits(text[place]) >= LONG_NUMBER) and left.get(bare(text[place], ocr)):
+                _match(made, place, left[bare(text[place], ocr)].pop(0), 1.0, moved=True)
 
 
 def _compare(made: Alignment, text: Tokens, page: Tokens, gap: Gap, alike: float, ocr: bool) -> None:
@@ -193,10 +204,10 @@ def counted(made: Alignment, text: Tokens, page: Tokens, ocr: bool) -> tuple[lis
 
     With OCR, nor words in scripts that it does not know.
     """
-    known = [not ocr or readable(key) for key in text.keys]
+    checked = [kind == COUNTED and (not ocr or readable(key)) for kind, key in zip(text.kinds, text.keys, strict=True)]
     wanted = [True] * len(page)
     for gap in made.gaps():
-        around = slice(max(0, gap.start - 1), gap.end + 1)
-        if LOOSE in text.kinds[around] or not all(known[around]):
+        around = range(max(0, gap.start - 1), min(len(text), gap.end + 1))
+        if any(text.kinds[place] == LOOSE or (text.kinds[place] == COUNTED and not checked[place]) for place in around):
             wanted[gap.page_start : gap.page_end] = [False] * (gap.page_end - gap.page_start)
-    return [kind == COUNTED and read for kind, read in zip(text.kinds, known, strict=True)], wanted
+    return checked, wanted

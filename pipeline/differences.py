@@ -8,9 +8,9 @@ from typing import Literal
 
 from rapidfuzz.distance import Indel
 
-from pipeline.alignment import Alignment, Gap
+from pipeline.alignment import MOVED, Alignment, Gap
 from pipeline.loops import loops
-from pipeline.tokens import Tokens, digits, is_number, same_number
+from pipeline.tokens import Tokens, digits, is_number
 
 Kind = Literal["contradiction", "unsupported", "omission", "loop", "invented", "reading_order"]
 
@@ -42,8 +42,9 @@ THRESHOLDS = {
 OMITTED = 3
 """Tokens of the page in a row that are missing from which it is an omission, unless they are a whole line."""
 
-MOVED = 5
-"""Tokens that stand in another order from which it is told."""
+
+NEAREST = 8
+"""Numbers before and behind its place among which the one is looked for that a wrong number stands for."""
 
 
 @dataclass(frozen=True)
@@ -92,23 +93,20 @@ def _in_gap(compared: Compared, gap: Gap, looped: Sequence[bool]) -> Iterator[Di
     others = [token for token in facing if is_number(there[token])]
     left = []
     for place in places:
-        if others and digits(said[place]) >= limits.number_digits and is_number(said[place]) and is_nowhere(
-                said[place], compared.page, compared.source):
-            nearest = max(others, key=lambda token: Indel.normalized_similarity(said[place], there[token]))
+        if others and digits(said[place]) >= limits.number_digits and not compared.page.has_number(
+                said[place], compared.source == "ocr"):
+            middle = len(others) * (place - gap.start) // (gap.end - gap.start)
+            beside = others[max(0, middle - NEAREST) : middle + NEAREST + 1]
+            nearest = max(beside, key=lambda token: Indel.normalized_similarity(said[place], there[token]))
             yield Difference("contradiction", place, place + 1, [nearest])
         else:
             left.append(place)
-    weighty = [place for place in left if digits(said[place]) >= limits.number_digits if is_number(said[place])]
-    weighty += [place for place in left if not is_number(said[place]) and len(said[place]) >= limits.word_letters]
+    weighty = any(digits(said[place]) >= limits.number_digits if is_number(said[place])
+                  else len(said[place]) >= limits.word_letters for place in left)
     if weighty and (facing or len(left) >= limits.run):
         yield Difference("unsupported", left[0], left[-1] + 1, facing)
     if len(facing) - len(places) >= OMITTED or (facing and not places and _is_line(compared, facing)):
         yield Difference("omission", gap.start, gap.start, facing)
-
-
-def is_nowhere(number: str, page: Tokens, source: str) -> bool:
-    """Whether a page has no number that is the same."""
-    return not any(same_number(number, key, source == "ocr") for key in page.keys if is_number(key))
 
 
 def _is_line(compared: Compared, missing: Sequence[int]) -> bool:

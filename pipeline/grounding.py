@@ -19,6 +19,7 @@ from pipeline.answer_parts import Part, parts_of
 from pipeline.differences import THRESHOLDS, Compared, Kind, differences
 from pipeline.passages import Passage
 from pipeline.printed_values import Printed, PrintedText
+from pipeline.reading_order import in_reading_order
 from pipeline.tokens import COUNTED, Tokens, page_tokens, readable, text_tokens
 from schemas import answers
 from schemas.checklist import Question
@@ -55,8 +56,12 @@ class Page:
 
     @cached_property
     def tokens(self) -> Tokens:
-        """The words cut into tokens."""
-        return page_tokens(self.words.texts, self.words.lines)
+        """The words cut into tokens: those of a text layer in its own order, OCR's in reading order."""
+        if self.source == "text_layer":
+            return page_tokens(self.words.texts)
+        order = in_reading_order(self.words)
+        tokens = page_tokens([self.words.texts[index] for index in order])
+        return replace(tokens, words=[order[word] for word in tokens.words])
 
     @cached_property
     def text(self) -> PrintedText:

@@ -31,7 +31,9 @@ def loops(text: Sequence[str], page: Sequence[str]) -> Iterator[Loop]:
     A repetition is a run of tokens each of which is the same as a constant number before it. A table of where each
     3-gram stood last finds them in linear time.
     """
-    grams = [tuple(text[place : place + GRAM]) for place in range(len(text) - GRAM + 1)]
+    grams = list(zip(text, text[1:], text[2:], strict=False))
+    if len(grams) - len(set(grams)) < LEAST - GRAM + 1:
+        return
     last: dict[tuple[str, ...], int] = {}
     start = period = 0
     runs: list[Loop] = []
@@ -43,7 +45,7 @@ def loops(text: Sequence[str], page: Sequence[str]) -> Iterator[Loop]:
             start, period = place, place - last.get(gram, place)
         last[gram] = place
     if runs:
-        said, there = Counter(grams), Counter(zip(*(page[offset:] for offset in range(GRAM)), strict=False))
+        said, there = Counter(grams), Counter(zip(page, page[1:], page[2:], strict=False))
         for loop in runs:
             phrase = grams[loop.start : loop.start + loop.period]
             excess = sum(said[gram] - there[gram] for gram in phrase) / len(phrase)

@@ -10,7 +10,7 @@ from itertools import accumulate
 from rapidfuzz.fuzz import partial_ratio_alignment
 
 from pipeline.alignment import align, counted
-from pipeline.differences import THRESHOLDS, is_nowhere
+from pipeline.differences import THRESHOLDS
 from pipeline.printed_values import nearly
 from pipeline.tokens import Tokens, is_number
 
@@ -68,14 +68,18 @@ def _within(said: Tokens, page: Tokens, window: range, source: str) -> Passage:
     counts, _ = counted(made, said, part, ocr)
     shares = [share for share, counts_ in zip(made.likeness, counts, strict=True) if counts_]
     tokens = tuple(sorted({window[token] for token in made.at if token >= 0}))
-    contradicted = any(_differs(said.keys[place], [part.keys[token] for token in range(gap.page_start, gap.page_end)],
-                                len(tokens)) and is_nowhere(said.keys[place], page, source)
-                       for gap in made.gaps() for place in range(gap.start, gap.end) if is_number(said.keys[place]))
+    contradicted = any(_contradicts(said.keys[gap.start : gap.end], part.keys[gap.page_start : gap.page_end],
+                                    len(tokens), page, ocr) for gap in made.gaps())
     share = sum(shares) / len(shares) if shares else 0.0
     exact = share == 1.0 and not any(made.moved) and tokens == tuple(range(tokens[0], tokens[-1] + 1))
     return Passage(tokens, share, exact, contradicted)
 
 
-def _differs(number: str, facing: Sequence[str], anchors: int) -> bool:
-    """Whether another number stands in the place of one, which two words around it tell, or that they are alike."""
-    return any(is_number(key) and (anchors >= 2 or nearly(number, key)) for key in facing)
+def _contradicts(said: Sequence[str], facing: Sequence[str], anchors: int, page: Tokens, ocr: bool) -> bool:
+    """Whether a number that is nowhere on the page faces another.
+
+    That this is its place is told by two words that are found around it, or by the two being alike.
+    """
+    others = [key for key in facing if is_number(key)]
+    return any(anchors >= 2 or any(nearly(key, other) for other in others)
+               for key in said if others and is_number(key) and not page.has_number(key, ocr))

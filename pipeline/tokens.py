@@ -8,13 +8,12 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
-
-import numpy as np
-import numpy.typing as npt
+from functools import cached_property, lru_cache
+from itertools import accumulate
 
 from model_actors.values import decimal_text
 
@@ -46,11 +45,8 @@ READABLE = re.compile(r"[\x00-\u024f\u0300-\u03ff\u1e00-\u1fff\u20a0-\u20cf\u2c6
                       r"|[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Latin and Greek. With Han they are the scripts among the characters of PP-OCRv6 tiny (its rec/inference.yml)."""
 
-MARKUP = re.compile(
-    r"<!--.*?-->|</?[A-Za-z][^<>]*>"       # HTML
-    r"|(?<=\])\([^()\s]*\)"                # the address of a link
-    r"|^[ \t]*(?:```|~~~)[^\n]*$", re.DOTALL | re.MULTILINE)
-"""What marks text up and is not printed."""
+MARKUP = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>|\((?<=\]\()[^()\s]*\)|```[^\n]*|~~~[^\n]*", re.DOTALL)
+"""What marks text up and is not printed: HTML, addresses of links, fences with the language of code."""
 
 NOT_TEXT = re.compile(
     r"!\[[^\]]*\]\([^)]*\)|<figure\b.*?</figure>|<img\b[^<>]*>"
@@ -77,44 +73,70 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        return frozenset(filter(is_number, self.keys))
 
-def page_tokens(texts: Sequence[str], lines: npt.NDArray[np.int32]) -> Tokens:
-    """The tokens of a page's words, all of them COUNTED. `lines` is int32 [n], the line of each word."""
-    breaks = ["\n" if one != other else " " for one, other in pairwise(lines.tolist())]
-    return _tokens(texts, breaks, markdown=False)
+    @cached_property
+    def _worths(self) -> frozenset[Decimal]:
+        return frozenset(worth for key in self._numbers if PLAIN_NUMBER.fullmatch(key) for worth in readings(key))
+
+    @cached_property
+    def _bare(self) -> dict[tuple[str, bool], list[str]]:
+        found: dict[tuple[str, bool], list[str]] = {}
+        for key in self._numbers:
+            for ocr in (False, True):
+                found.setdefault((bare(key, ocr), ocr), []).append(key)
+        return found
+
+    def has_number(self, number: str, ocr: bool) -> bool:
+        """Whether one of them is the same number."""
+        if number in self._numbers or (PLAIN_NUMBER.fullmatch(number) and readings(number) & self._worths):
+            return True
+        return any(same_number(number, key, ocr) for key in self._bare.get((bare(number, ocr), ocr), ()))
+
+
+def page_tokens(texts: Sequence[str]) -> Tokens:
+    """The tokens of a page's words, all of them COUNTED."""
+    return _tokens([texts], ())
 
 
 def text_tokens(text: str) -> tuple[Tokens, list[str]]:
     """The tokens of Markdown, and the words that they point to."""
-    texts: list[str] = []
-    breaks: list[str] = []
-    for line in text.splitlines():
-        found = line.split()
-        breaks += [" "] * (len(found) - 1) + ["\n"] if found else []
-        texts += found
-    return _tokens(texts, breaks[:-1], markdown=True), texts
+    lines = [line.split() for line in text.splitlines()]
+    return _tokens(lines, ((MARKUP, MARKED), (NOT_TEXT, LOOSE))), [word for line in lines for word in line]
 
 
 def plain(word: str) -> str:
     """A word as it is compared: NFKC, which undoes ligatures, one kind of quotes and dashes, no case, no entities."""
-    if not word.isascii():
-        word = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).translate(SAME).casefold())
-        return html.unescape(word) if "&" in word else word
-    return (html.unescape(word) if "&" in word else word).lower()
+    if word.isascii():
+        return html.unescape(word).lower() if "&" in word else word.lower()
+    word = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).translate(SAME).casefold())
+    return html.unescape(word).casefold() if "&" in word else word
 
 
-def _tokens(texts: Sequence[str], breaks: Sequence[str], markdown: bool) -> Tokens:
-    pieces = [plain(text) for text in texts]
-    ends = np.cumsum([len(piece) + 1 for piece in pieces])
-    joined = "".join(part for pair in zip(pieces, [*breaks, ""], strict=False) for part in pair)
-    found = list(TOKEN.finditer(joined))
-    starts = np.array([match.start() for match in found], np.int64)
-    kinds = np.zeros(len(found), np.int64)
-    for pattern, kind in ((MARKUP, MARKED), (NOT_TEXT, LOOSE)) if markdown else ():
-        for span in pattern.finditer(joined):
-            first, last = np.searchsorted(starts, span.span())
-            kinds[first:last] = kind
-    return Tokens([match[0] for match in found], np.searchsorted(ends, starts, side="right").tolist(), kinds.tolist())
+@lru_cache(maxsize=1 << 14)
+def _cut(word: str) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
+    """A word as it is compared, its tokens, and where in it each starts. Most words of a corpus come again."""
+    compared = plain(word)
+    found = list(TOKEN.finditer(compared))
+    return compared, tuple(match[0] for match in found), tuple(match.start() for match in found)
+
+
+def _tokens(lines: Sequence[Sequence[str]], patterns: Sequence[tuple[re.Pattern[str], int]]) -> Tokens:
+    cut = [[_cut(word) for word in line] for line in lines if line]
+    words = [piece for line in cut for piece in line]
+    keys = [key for _, found, _ in words for key in found]
+    kinds = [COUNTED] * len(keys)
+    joined = "\n".join(" ".join(compared for compared, _, _ in line) for line in cut) if patterns else ""
+    spans = [(*match.span(), kind) for pattern, kind in patterns for match in pattern.finditer(joined)]
+    if spans:
+        begins = accumulate((len(compared) + 1 for compared, _, _ in words), initial=0)
+        starts = [begin + offset for begin, (_, _, offsets) in zip(begins, words, strict=False) for offset in offsets]
+        for start, end, kind in spans:
+            first, last = bisect_left(starts, start), bisect_left(starts, end)
+            kinds[first:last] = [kind] * (last - first)
+    return Tokens(keys, [index for index, (_, found, _) in enumerate(words) for _ in found], kinds)
 
 
 def is_number(key: str) -> bool:
@@ -151,4 +173,4 @@ def readings(number: str) -> set[Decimal]:
 
 def readable(key: str) -> bool:
     """Whether OCR knows the script of a token."""
-    return bool(READABLE.fullmatch(key))
+    return key.isascii() or bool(READABLE.fullmatch(key))
