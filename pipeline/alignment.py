@@ -153,8 +153,14 @@ def _find_single(made: Alignment, text: Sequence[str], page: Sequence[str], ocr:
     for start, end in list(made.unmatched()):
         for place in range(start, end):
             beside = reordered and any(made.moved[max(0, place - 1) : place + 2])
-            if (beside or digits(text[place]) >= LONG_NUMBER) and left.get(bare(text[place], ocr)):
-                _match(made, place, left[bare(text[place], ocr)].pop(0), 1.0, moved=True)
+            if not beside and digits(text[place]) < LONG_NUMBER:
+                continue
+            free = left.get(bare(text[place], ocr), [])
+            for token in free:
+                if same_number(text[place], page[token], ocr):
+                    free.remove(token)
+                    _match(made, place, token, 1.0, moved=True)
+                    break
 
 
 def _compare(made: Alignment, text: Tokens, page: Tokens, gap: Gap, alike: float, ocr: bool) -> None:
@@ -202,9 +208,10 @@ def _likeness(one: Sequence[str], other: Sequence[str], alike: float, ocr: bool)
 def counted(made: Alignment, text: Tokens, page: Tokens, ocr: bool) -> tuple[list[bool], list[bool]]:
     """Which tokens of the text, and of the page, count: not markup, nor what faces a formula or a figure in a gap.
 
-    With OCR, nor words in scripts that it does not know.
+    With OCR, nor words in scripts that it does not know. What is on the page counts in any case.
     """
-    checked = [kind == COUNTED and (not ocr or readable(key)) for kind, key in zip(text.kinds, text.keys, strict=True)]
+    checked = [token >= 0 or (kind == COUNTED and (not ocr or readable(key)))
+               for kind, key, token in zip(text.kinds, text.keys, made.at, strict=True)]
     wanted = [True] * len(page)
     for gap in made.gaps():
         around = range(max(0, gap.start - 1), min(len(text), gap.end + 1))

@@ -10,7 +10,7 @@ from rapidfuzz.distance import Indel
 
 from pipeline.alignment import MOVED, Alignment, Gap
 from pipeline.loops import loops
-from pipeline.tokens import Tokens, digits, is_number
+from pipeline.tokens import Tokens, digits, is_number, letters
 
 Kind = Literal["contradiction", "unsupported", "omission", "loop", "invented", "reading_order"]
 
@@ -21,8 +21,8 @@ class Thresholds:
 
     `review` and `fail` are shares (0..1) of tokens, of the text on the page and of the page in the text: below `review`
     a person should look, below `fail` the text is another. Words are the same from a likeness (0..1) of `alike`.
-    Numbers are reported from so many digits on, words that stand in another's place from so many letters, and words
-    that stand in no other's place from so many in a row.
+    Numbers are reported from so many digits on, words from so many letters; those that stand in no other's place from
+    so many in a `run`, and those of the page that nothing stands for from so many `missing` in a row, or a whole line.
     """
 
     review: float
@@ -31,16 +31,17 @@ class Thresholds:
     number_digits: int
     word_letters: int
     run: int
+    missing: int
 
 
 THRESHOLDS = {
-    "text_layer": Thresholds(review=0.97, fail=0.90, alike=0.75, number_digits=1, word_letters=2, run=1),
-    "ocr": Thresholds(review=0.93, fail=0.85, alike=0.6, number_digits=3, word_letters=4, run=3),
+    "text_layer": Thresholds(review=0.97, fail=0.90, alike=0.75, number_digits=1, word_letters=2, run=1, missing=1),
+    "ocr": Thresholds(review=0.93, fail=0.85, alike=0.6, number_digits=3, word_letters=4, run=3, missing=3),
 }
 """Measured on corrupted transcripts of real pages, and shown by infra/bench/grounding.py."""
 
-OMITTED = 3
-"""Tokens of the page in a row that are missing from which it is an omission, unless they are a whole line."""
+SURPLUS = 3
+"""Tokens that the page has more than what stands in their place, from which the others are an omission too."""
 
 
 NEAREST = 8
@@ -102,16 +103,22 @@ def _in_gap(compared: Compared, gap: Gap, looped: Sequence[bool]) -> Iterator[Di
         else:
             left.append(place)
     weighty = any(digits(said[place]) >= limits.number_digits if is_number(said[place])
-                  else len(said[place]) >= limits.word_letters for place in left)
+                  else letters(said[place]) >= limits.word_letters for place in left)
     if weighty and (facing or len(left) >= limits.run):
         yield Difference("unsupported", left[0], left[-1] + 1, facing)
-    if len(facing) - len(places) >= OMITTED or (facing and not places and _is_line(compared, facing)):
+    if places:
+        left_out = len(facing) - len(places) >= SURPLUS
+    else:
+        left_out = len(facing) >= limits.missing or _is_line(compared, facing)
+    if left_out and sum(letters(there[token]) for token in facing) >= limits.word_letters:
         yield Difference("omission", gap.start, gap.start, facing)
 
 
 def _is_line(compared: Compared, missing: Sequence[int]) -> bool:
-    """Whether these tokens of a page, which follow each other, are all of a line and say something."""
+    """Whether these tokens of a page, which follow each other, are all of one line or several."""
+    if not missing:
+        return False
     lines, first, last = compared.lines, missing[0], missing[-1]
     begins = first == 0 or lines[first - 1] != lines[first]
     ends = last + 1 == len(lines) or lines[last + 1] != lines[last]
-    return begins and ends and sum(len(compared.page.keys[token]) for token in missing) > 2
+    return begins and ends

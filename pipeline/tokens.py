@@ -29,6 +29,7 @@ TOKEN = re.compile(rf"[{CURRENCY}{UNSPACED}]|(?:(?<![\w)\]%.,-])-(?=\d))?{IN_WOR
                    rf"(?:(?<=\d)[.,:/'-](?=\d){IN_WORD}+)*")
 """One token. Marks between digits belong to a number, and so does a minus that nothing stands before."""
 
+UNSPACED_CHARACTER = re.compile(rf"[{UNSPACED}]")
 DIGIT = re.compile(r"\d")
 PLAIN_NUMBER = re.compile(r"-?\d+(?:[.,']\d+)*")
 MARKS = re.compile(r"[.,:/'-]")
@@ -147,6 +148,11 @@ def is_number(key: str) -> bool:
 def digits(key: str) -> int:
     """How many digits a token holds."""
     return len(DIGIT.findall(key))
+
+
+def letters(key: str) -> int:
+    """How many letters a token is worth: a character of a script without spaces is a syllable or a word, and two."""
+    return 2 if UNSPACED_CHARACTER.fullmatch(key) else len(key)
 
 
 def bare(key: str, ocr: bool) -> str:
