@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
                        ("labels", "write the labels of objects and pages, calibrated by reviews"),
                        ("review", "write what a person should look at, for a spreadsheet or Label Studio"),
                        ("import-review", "take a person's corrections back, which then have the word"),
+                       ("report", "write one HTML page that shows answers beside their evidence"),
                        ("compact", "join small files, remove what no table needs any more; safe beside a run")):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("job", type=Path, help="the job file")
@@ -56,6 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("query", help="words, \"a phrase\", a beginning*, AND, OR, NOT, NEAR(a b, 5)")
             command.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N hits (20)")
             command.add_argument("--json", action="store_true", help="print JSON lines")
+        if name == "report":
+            command.add_argument("--out", type=Path, metavar="FILE",
+                                 help="the file (default: report.html in a local output, else NAME-report.html here)")
+            command.add_argument("--max-mb", type=_positive, default=50, metavar="N", help="size of the file at most: "
+                                 "pictures of the surest and least severe are left out (default: 50)")
+            command.add_argument("--serve", action="store_true", help="write no file: serve it to this machine alone, "
+                                                                      "with all pictures, until Ctrl-C")
+            command.add_argument("--open", action="store_true", help="open it in the browser")
         if name == "compact":
             command.add_argument("--keep-hours", type=_positive, default=7 * 24, metavar="H",
                                  help="hours for which readers may go on with an older version (default: a week)")
@@ -63,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         job = load_job(options.job)
         return {"plan": _plan, "run": _run, "retry": _run, "status": _status, "sql": _sql, "export": _export,
-                "compact": _compact, "search": _search, "labels": _labels, "review": _review,
+                "compact": _compact, "report": _report, "search": _search, "labels": _labels, "review": _review,
                 "import-review": _import_review}[options.command](job, options)
     except JobError as error:
         print(f"canvass: {error}", file=sys.stderr)
@@ -123,6 +132,13 @@ def _status(job: Job, options: argparse.Namespace) -> int:
     with running.prepare(job, write=False) as prepared:
         for line in summary.status_lines(job, str(options.job), prepared):
             print(line)
+    return 0
+
+
+def _report(job: Job, options: argparse.Namespace) -> int:
+    from jobs.report.command import report
+
+    report(job, options.out, options.max_mb, options.serve, options.open)
     return 0
 
 

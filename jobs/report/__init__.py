@@ -1,0 +1,1 @@
+"""The report: the output tables as one HTML page that a person can check answers with."""
