@@ -6,8 +6,9 @@ VLLM_BIN := $(VLLM)/bin
 
 .DEFAULT_GOAL := help
 N ?= 500
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help demo test test-vllm forms-vllm chaos lint bench bench-vllm clean
+.PHONY: help demo test test-browser test-vllm forms-vllm chaos lint bench bench-vllm clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -31,6 +32,14 @@ demo: $(VENV)/base ## audit the small corpus in infra/demo and show what came ou
 
 test: $(VENV)/dev ## all tests; needs nothing but Python and wheels
 	$(BIN)/python -m pytest
+
+$(VENV)/browser: $(VENV)/dev
+	command -v chromium || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+	$(BIN)/python -m pip install --quiet -e '.[browser]'
+	touch $@
+
+test-browser: $(VENV)/browser ## the tests of the report in Debian's Chromium, headless, which is installed where it is missing
+	$(BIN)/python -m pytest tests/browser
 
 $(VLLM)/ready: pyproject.toml infra/vllm_cpu/requirements.txt infra/vllm_cpu/vllm_cpu_start.py
 	$(PYTHON) -m venv $(VLLM)
@@ -56,7 +65,7 @@ lint: $(VENV)/dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev ## every benchmark, each with its figures as its last line
+bench: $(VENV)/browser ## every benchmark, each with its figures as its last line
 	@for script in $(filter-out infra/bench/parity.py,$(wildcard infra/bench/*.py)); do \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; done
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -26,7 +26,7 @@ SCRIPTS = ("dom.js", "data.js", "list.js", "picture.js", "timeline.js", "overvie
            "findings.js", "assets.js", "page.js")
 """The scripts of the page, in the order in which they use one another."""
 
-PICTURES_HERE, PICTURES_SERVED = "data:", "'self'"
+PICTURES_HERE, PICTURES_SERVED = "data:", "'self' data:"
 """Where the page may take pictures from, in the words of its Content-Security-Policy."""
 
 
@@ -54,7 +54,8 @@ def write_report(gathered: Gathered, output: str, target: Path, most: int) -> Wr
     StorageError where a picture cannot be read.
     """
     room = most * MEGABYTE
-    texts = sum(len(piece) for piece in page(gathered, len(gathered.pictures)))
+    details = list(_details(gathered))
+    texts = sum(map(len, (*_page(gathered, len(gathered.pictures), []), *details)))
     if texts > room:
         raise JobError(f"report: its texts alone take {texts / MEGABYTE:.1f} MB: allow more than {most} MB by "
                        "--max-mb, or look at it by --serve")
@@ -66,7 +67,7 @@ def write_report(gathered: Gathered, output: str, target: Path, most: int) -> Wr
         try:
             with os.fdopen(handle, "wb") as file:
                 os.fchmod(file.fileno(), 0o644)
-                for piece in (*page(gathered, held), *_pictures(output, gathered.pictures[:held])):
+                for piece in (*_page(gathered, held, details), *_pictures(output, gathered.pictures[:held])):
                     size += file.write(piece)
             os.replace(temporary, target)
         finally:
@@ -76,7 +77,12 @@ def write_report(gathered: Gathered, output: str, target: Path, most: int) -> Wr
     return Written(target, size, held, len(gathered.pictures) - held)
 
 
-def page(gathered: Gathered, held: int | None) -> Iterator[bytes]:
+def served_page(gathered: Gathered) -> bytes:
+    """The page for a server that has the pictures, each as `picture/` and its number."""
+    return b"".join(_page(gathered, None, _details(gathered)))
+
+
+def _page(gathered: Gathered, held: int | None, details: Iterable[bytes]) -> Iterator[bytes]:
     """The page with its data and without pictures: `held` of them follow in it; None where a server has them all."""
     sources = files("jobs.report") / "page"
     script = "\n".join(["'use strict';", *((sources / name).read_text("utf-8") for name in SCRIPTS)])
@@ -87,10 +93,14 @@ def page(gathered: Gathered, held: int | None) -> Iterator[bytes]:
               f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'")
     yield before.replace("{policy}", policy).replace("{style}", style).encode()
     yield _packed("index", index)
-    for name, details in (("findings", gathered.findings), ("assets", gathered.assets)):
-        for start in range(0, len(details), PER_CHUNK):
-            yield _packed(f"{name}-{start // PER_CHUNK}", details[start:start + PER_CHUNK])
+    yield from details
     yield after.replace("{script}", script).encode()
+
+
+def _details(gathered: Gathered) -> Iterator[bytes]:
+    for name, rows in (("findings", gathered.findings), ("assets", gathered.assets)):
+        for start in range(0, len(rows), PER_CHUNK):
+            yield _packed(f"{name}-{start // PER_CHUNK}", rows[start:start + PER_CHUNK])
 
 
 def _hash(text: str) -> str:

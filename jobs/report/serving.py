@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from jobs.report.build import page
+from jobs.report.build import served_page
 from jobs.report.data import Gathered
 from pipeline import storage, stores
 
@@ -15,7 +15,7 @@ PICTURE = re.compile(r"/picture/([0-9]{1,9})")
 
 def server(gathered: Gathered, output: str) -> ThreadingHTTPServer:
     """A server on a free port of 127.0.0.1, not yet started: the page, and the pictures by their number."""
-    html = b"".join(page(gathered, None))
+    html = served_page(gathered)
     pictures = [stores.join(output, picture.path) for picture in gathered.pictures]
 
     class Handler(BaseHTTPRequestHandler):

@@ -110,7 +110,7 @@ function makeList({ id, label, columns, choose, open, empty }) {
 
   /** The item so many rows on, or the last or first there is. */
   function neighbour(steps) {
-    const place = current ? ordered.indexOf(current) + steps : 0;
+    const place = (current ? ordered.indexOf(current) : -1) + steps;
     return ordered[Math.max(0, Math.min(ordered.length - 1, place))];
   }
 

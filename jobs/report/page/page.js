@@ -57,6 +57,7 @@ function keys(event, view) {
     search.focus();
     search.select();
   } else if (event.key === "Escape" && view.close) {
+    if (event.target === search && search.value) return; // the browser empties it
     if (typing) view.list.focus();
     else view.close();
   } else if (event.key === "ArrowDown" && event.target === search) {

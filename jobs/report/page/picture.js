@@ -27,7 +27,9 @@ function unitsOf(pieces) {
     if (!units.has(label)) units.set(label, { label, page: piece.page, time_s: piece.time_s, boxes: [] });
     const unit = units.get(label);
     unit.picture ??= piece.picture;
-    if (piece.box) unit.boxes.push({ box: piece.box, sign: piece.sign, quote: piece.quote });
+    if (piece.box && !unit.boxes.some(({ box }) => box.join() === piece.box.join())) {
+      unit.boxes.push({ box: piece.box, sign: piece.sign });
+    }
   }
   return [...units.values()];
 }
