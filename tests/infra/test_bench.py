@@ -31,6 +31,8 @@ def figures(script: str, *options: str) -> dict[str, Any]:
     ("engines.py", (), {"transformers", "vllm"}),
     ("balance.py", (), {"ratio", "windows", "target"}),
     ("video.py", (), {"1 s, keyframes every 50", "bytes, index at the end", "slides missed"}),
-    ("confidence.py", (), {"all_auroc", "all_wrong", "target"})])
+    ("confidence.py", (), {"all_auroc", "all_wrong", "target"}),
+    ("grounding.py", (), {"text_layer_digit_caught", "ocr_columns_caught", "ocr_cpu_ms_a_page"}),
+    ("degraded.py", (), {"confidence_falls", "fax_clean", "video_rank_correlation"})])
 def test_a_benchmark_gives_its_figures(script: str, options: tuple[str, ...], names: set[str]) -> None:
     assert names <= set(figures(script, *options))
