@@ -29,6 +29,8 @@ demo: $(VENV)/base ## audit the small corpus in infra/demo and show what came ou
 	@$(BIN)/canvass run infra/demo/audit.yaml; status=$$?; [ $$status -le 1 ] || exit $$status
 	@echo; echo 'canvass sql: the answers, where they stand, and what could not be said'
 	@$(BIN)/canvass sql infra/demo/audit.yaml "$$(cat infra/demo/findings.sql)"
+	@echo; echo 'canvass report: each answer beside the page or frame that it rests on'
+	@$(BIN)/canvass report infra/demo/audit.yaml
 
 test: $(VENV)/dev ## all tests; needs nothing but Python and wheels
 	$(BIN)/python -m pytest

@@ -30,8 +30,23 @@ MAX_OF_ASSET = 2_000
 MAX_NOTES = 200
 """Notes on transcripts, and failures, that are shown of one asset."""
 
+MAX_ROWS = 200_000
+"""Parts of all findings, and rows of each other table of all assets, that a report holds: what fits into memory."""
+
 MAX_QUOTE = 1_200
 """Characters of a quoted text that are shown."""
+
+OF_ASSETS = {
+    "scenes": ("kind, start_s, end_s, picture", "start_s", "true", MAX_OF_ASSET),
+    "events": ("question, start_s, end_s, confidence", "start_s", "true", MAX_OF_ASSET),
+    "screen_texts": ("text, first_s, last_s, frames, confidence", "first_s", "true", MAX_OF_ASSET),
+    "failures": ("page, time_s, phase, category, retryable, message, attempts", "page, time_s, phase", "true",
+                 MAX_NOTES),
+    "transcripts": ("page, time_s, source, confidence, note, grounding, grounding_source, grounded, recalled, findings",
+                    "page, time_s", "note is not null or len(findings) > 0 or grounding in ('contradicted', 'absent')",
+                    MAX_NOTES),
+}
+"""What is shown of an asset by table: columns, order, which rows, and how many at most."""
 
 WORST_FIRST = """
     case when verdict = 'fail' then 0 when grounding = 'contradicted' then 1 when verdict = 'unsure' then 2
@@ -41,7 +56,8 @@ WORST_FIRST = """
 """The order of findings: failed checks, contradicted answers, doubts, answers; each by severity, then by doubt."""
 
 OF_ANSWERS = ("status", "value", "currency", "confidence", "confidence_source", "grounding", "verdict", "reason")
-NUMBERS = "regexp_extract_all(chunk_id, '[0-9]+')::bigint[]"
+NUMBERS = "regexp_extract_all(p.chunk_id, '[0-9]+')::bigint[]"
+"""The numbers of a chunk's id, by which 2 comes before 10."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +155,21 @@ def _question(question: Any) -> Row:
 
 def _findings(tables: Any, pictures: _Pictures) -> list[Row]:
     """The chosen answers in their order, each with the parts it was made from, its events and its review."""
-    findings = _rows(tables.sql("select * from chosen order by place"))
-    parts = _parts(tables)
+    parts, reviews = _parts(tables), _reviews(tables)
+    findings = _rows(tables.sql("""
+        select chosen.*, parts_in_all, climbed or null as climbed,
+               (different > 1 and answer_type <> 'event') or null as differ
+        from chosen left join (
+            select place, count(*) as parts_in_all, count(distinct said) as different,
+                   bool_or(len(rungs) > 0) as climbed
+            from parts group by place) using (place)
+        order by place"""))
     events = _by_place(tables.sql(f"""
         select place, start_s, end_s, e.confidence, e.confidence_source, e.evidence,
                count(*) over (partition by place) as in_all
         from events e join chosen using (asset, question)
         qualify row_number() over (partition by place order by start_s) <= {MAX_PARTS}
-        order by place, start_s"""))
-    reviews = _reviews(tables)
+        order by place, start_s limit {MAX_ROWS}"""))
     for row in findings:
         place = row["place"]
         seen = {"asset": row["asset"], "version": row["version"]}
@@ -156,14 +178,9 @@ def _findings(tables: Any, pictures: _Pictures) -> list[Row]:
         row["events"] = [{**event, "evidence": _pictured(pictures.shown(**seen, evidence=event["evidence"]))}
                          for event in found]
         row["events_in_all"] = found[0]["in_all"] if found else None
-        own = parts.get(place, [])
-        row["parts"] = [{**part, "evidence": pictures.shown(**seen, evidence=(part["evidence"] or [])[:1])
-                         if len(own) > 1 else None,
+        row["parts"] = [{**part, "evidence": pictures.shown(**seen, evidence=part["evidence"]),
                          "picture": pictures.place(picture_path(**seen, page=part["page"], time_s=None))
-                         if part["page"] is not None else None} for part in own]
-        row["parts_in_all"] = own[0]["in_all"] if own else None
-        row["differ"] = bool(own and row["answer_type"] != "event" and own[0]["different"] > 1) or None
-        row["climbed"] = any(part["rungs"] for part in own) or None
+                         if part["page"] is not None else None} for part in parts.get(place, ())]
         row["review"] = reviews.get(place)
     return findings
 
@@ -174,24 +191,24 @@ def _pictured(evidence: list[Row]) -> list[Row]:
 
 
 def _parts(tables: Any) -> dict[int, list[Row]]:
-    """The answers of pages and chunks by finding, with the rungs that were climbed for each."""
-    tables.execute("""
-        create temp table differing as
-        select place, count(*) as in_all,
-               count(distinct coalesce(p.number::varchar, lower(trim(p.value))) || ' ' || coalesce(p.currency, ''))
-                   filter (p.status = 'answered') as different
-        from answers p join chosen using (asset, question) where p.level in ('page', 'chunk') group by place""")
+    """The answers of pages and chunks by finding, with the rungs that were climbed for each.
+
+    They stand in a table of their own then; the evidence of a finding's only part is the finding's own.
+    """
+    tables.execute(f"""
+        create temp table parts as
+        select place, p.chunk_id, p.page, p.evidence[1:1] as evidence, {', '.join(f'p.{name}' for name in OF_ANSWERS)},
+               r.rungs, r.budget, r.images,
+               case when p.status = 'answered' then coalesce(p.number::varchar, lower(trim(p.value))) || ' '
+                   || coalesce(p.currency, '') end as said,
+               row_number() over (partition by place order by p.page, {NUMBERS}, p.chunk_id) as number
+        from answers p join chosen using (asset, question)
+        left join requests r on (r.asset, r.shard_id, r.chunk_id) = (p.asset, p.shard_id, p.chunk_id)
+        where p.level in ('page', 'chunk')""")
     return _by_place(tables.sql(f"""
-        with parts as (
-            select place, p.asset, p.shard_id, p.chunk_id, p.page, p.evidence,
-                   {', '.join(f'p.{name}' for name in OF_ANSWERS)}
-            from answers p join chosen using (asset, question) where p.level in ('page', 'chunk')
-            qualify row_number() over (partition by place order by p.page, {NUMBERS.replace('chunk_id', 'p.chunk_id')},
-                                       p.chunk_id) <= {MAX_PARTS})
-        select parts.* exclude (asset, shard_id), in_all, different, r.rungs, r.budget, r.images
-        from parts join differing using (place)
-        left join requests r using (asset, shard_id, chunk_id)
-        order by place, page, {NUMBERS}, chunk_id"""))
+        select * exclude (said, number, evidence), case when max(number) over (partition by place) > 1 then evidence end
+            as evidence
+        from parts where number <= {MAX_PARTS} order by place, number limit {MAX_ROWS}"""))
 
 
 def _reviews(tables: Any) -> dict[int, Row]:
@@ -225,25 +242,17 @@ def _listed(row: Row, asset: int) -> Row:
 def _assets(tables: Any, assets: Sequence[Row], pictures: _Pictures) -> list[Row]:
     """Of each listed asset its stretches of time, its screen texts, what to know of its transcripts, its cost."""
     tables.register("listed", _names(assets))
-    limits = {"scenes": ("start_s", MAX_OF_ASSET), "events": ("start_s", MAX_OF_ASSET),
-              "screen_texts": ("first_s", MAX_OF_ASSET), "failures": ("page, time_s, phase", MAX_NOTES)}
-    found: dict[str, dict[str, list[Row]]] = defaultdict(dict)
-    columns = {"scenes": "kind, start_s, end_s, picture", "events": "question, start_s, end_s, confidence",
-               "screen_texts": "text, first_s, last_s, frames, confidence",
-               "failures": "page, time_s, phase, category, retryable, message, attempts"}
-    for name, (order, most) in limits.items():
+    found: dict[str, Row] = defaultdict(dict)
+    for name, (columns, order, wanted, most) in OF_ASSETS.items():
         for row in _rows(tables.sql(f"""
-                select asset, {columns[name]} from {name} join listed using (asset)
-                qualify row_number() over (partition by asset order by {order}) <= {most} order by asset, {order}""")):
-            found[row.pop("asset")].setdefault(name, []).append(row)
-    for row in _rows(tables.sql(f"""
-            select asset, page, time_s, source, confidence, note, grounding, grounding_source, grounded, recalled,
-                   findings
-            from transcripts join listed using (asset)
-            where note is not null or len(findings) > 0 or grounding in ('contradicted', 'absent')
-            qualify row_number() over (partition by asset order by page, time_s) <= {MAX_NOTES}
-            order by asset, page, time_s""")):
-        found[row.pop("asset")].setdefault("transcripts", []).append(row)
+                select asset, {columns}, count(*) over (partition by asset) as in_all
+                from {name} join listed using (asset) where {wanted}
+                qualify row_number() over (partition by asset order by {order}) <= {most}
+                order by asset, {order} limit {MAX_ROWS}""")):
+            own, in_all = found[row.pop("asset")], row.pop("in_all")
+            own.setdefault(name, []).append(row)
+            if in_all > most:
+                own.setdefault("cut", {})[name] = in_all
     for row in _rows(tables.sql("""
             select asset, count(*) as requests, sum(images)::bigint as images,
                    sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,

@@ -30,6 +30,8 @@ async function assetDetail(asset, moves) {
       el("strong", {}, `${where(failure) || "The object"} · ${failure.phase}: ${failure.category}`),
       el("p", {}, said(failure.message)))))) : null,
     own.transcripts?.length ? section("Doubtful transcripts", gallery(unitsOf(own.transcripts), own.transcripts).element) : null,
+    own.cut ? el("p", { class: "faint" }, `Only the first are shown of ${Object.entries(own.cut).map(([name, all]) =>
+      `${count(all)} ${name.replace("_", " ")}`).join(" and ")}; the tables hold all.`) : null,
     own.screen_texts?.length ? section("Text on screen", screenTexts(own.screen_texts)) : null,
   ];
 }

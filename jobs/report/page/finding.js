@@ -56,7 +56,8 @@ async function findingDetail(finding, moves) {
         ?? ""}`, own.grounding_source ? el("span", { class: "faint" }, ` (by its ${own.grounding_source.replace("_", " ")})`) : null]],
       ["Reason", finding.reason === undefined ? null : said(finding.reason)],
       ["Seen", own.coverage === undefined || own.coverage === 1 ? null : `${share(own.coverage)} of the object`],
-      ["Asked", [said(own.engine || "–"), question.only_if ? [", if ", said(question.only_if)] : null]],
+      ["Engine", own.engine ? said(own.engine) : null],
+      ["Asked if", question.only_if ? said(question.only_if) : null],
     ]),
     own.probabilities?.length ? section("Probabilities", labels(own.probabilities)) : null,
     section("Evidence", evidence.length ? el("ol", { class: "evidence" }, evidence.map((piece) => quoted(piece, pages)))

@@ -29,6 +29,7 @@ function tile(number, label, state, href) {
 function overviewOf() {
   const found = report.overview;
   const checks = found.answers.filter((row) => row.verdict !== undefined);
+  const others = found.answers.filter((row) => row.verdict === undefined);
   const verdicts = countsOf(checks);
   const states = countsOf(found.answers);
   const objects = sum(found.assets, "count");
@@ -48,7 +49,7 @@ function overviewOf() {
       human ? tile(count(human), "reviewed by a person", "", "#findings?mark=human") : null),
     el("div", { class: "cards" },
       checks.length ? card("Checks", "wide", byQuestion(checks), bySeverity(checks)) : null,
-      card("Questions", "wide", byQuestion(found.answers.filter((row) => row.verdict === undefined))),
+      others.length ? card("Questions", "wide", byQuestion(others)) : null,
       found.failures.length ? card("What failed", "wide", failureTable(found.failures)) : null,
       card("Objects", "", objectTable(found.assets)),
       found.reviews.length ? card("Reviewed by a person", "", reviewTable(found.reviews)) : null,

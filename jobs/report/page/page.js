@@ -66,4 +66,8 @@ function keys(event, view) {
   }
 }
 
-start();
+start().catch((error) => {
+  const wait = document.getElementById("wait");
+  if (wait) wait.textContent = `This browser cannot unpack the report (${error.message}): one of 2024 or later can.`;
+  throw error;
+});

@@ -11,10 +11,10 @@ function timeline(asset, detail, question) {
   const ends = [...scenes, ...events, ...texts].map((each) => each.end_s);
   const length = ends.reduce((most, end) => Math.max(most, end), asset.duration_s ?? 0);
   if (!length) return null;
-  const lanes = [["Scenes", "scene", scenes.filter((each) => each.kind === "scene"), (each) => `Scene, ${span(each)}`]];
-  for (const kind of ["still", "black", "damaged"]) {
+  const lanes = [];
+  for (const [kind, title] of Object.entries({ scene: "Scenes", still: "Still", black: "Black", damaged: "Damaged" })) {
     const own = scenes.filter((each) => each.kind === kind);
-    if (own.length) lanes.push([kind[0].toUpperCase() + kind.slice(1), kind, own, (each) => `${kind}, ${span(each)}`]);
+    if (own.length) lanes.push([title, kind, own, (each) => `${kind}, ${span(each)}`]);
   }
   for (const id of new Set(events.map((event) => event.question))) {
     lanes.push([id, "event", events.filter((event) => event.question === id), (each) => `${id}, ${span(each)}`]);

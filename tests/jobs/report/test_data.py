@@ -191,6 +191,17 @@ def test_what_is_too_much_to_list_is_counted_all_the_same(tmp_path: Path, monkey
     assert sum(row["count"] for row in gathered.index["overview"]["answers"]) == 9
 
 
+def test_of_what_is_too_much_to_show_of_one_object_the_first_is_and_the_number_of_all(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, order, wanted, _ = data.OF_ASSETS["screen_texts"]
+    monkeypatch.setitem(data.OF_ASSETS, "screen_texts", (columns, order, wanted, 2))
+    gathered = tables(tmp_path, [answer("/a"), answer("/b")], screen_texts=[
+        {"asset": asset, "text": str(second), "first_s": float(second)}
+        for asset, most in (("/a", 5), ("/b", 2)) for second in range(most)])
+    assert [([text["text"] for text in each["screen_texts"]], each.get("cut")) for each in gathered.assets] == [
+        (["0", "1"], {"screen_texts": 5}), (["0", "1"], None)]
+
+
 def test_an_output_without_tables_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="run the job first"):
         gather(made(tmp_path / "none"))
