@@ -66,18 +66,18 @@ def _by_index(video: Video, times: Sequence[float], tally: Tally) -> Iterator[Fo
         own = []
         while left and video.keyframe_at(left[0]) == number:
             own.append(left.popleft())
-        group = _Group(video, max(number, 0), tally)
-        while number > 0 and group.begins > own[0] + TICK:  # it is shown later than was thought
-            number -= 1
-            group = _Group(video, number, tally)
+        group = Group.at(video, own[0], tally)
         yield from zip(own, group.shown_at(own), strict=True)
 
 
-class _Group:
-    """What is decoded from one keyframe on, which is shown from `begins` (seconds) on."""
+class Group:
+    """What is decoded from one keyframe on, the one of that `number`, which is shown from `begins` (seconds) on.
+
+    Raises WrongIndexError.
+    """
 
     def __init__(self, video: Video, number: int, tally: Tally) -> None:
-        self._video, self._tally = video, tally
+        self._video, self._tally, self.number = video, tally, number
         try:
             self._packets = video.packets_from(number)
             first = next(self._packets, None)
@@ -95,10 +95,37 @@ class _Group:
         self._ahead = deque([first])
         self._seen = [self.begins]  # presentation times of all packets so far, sorted
         self._reached = -math.inf  # of all that is shown up to then the packets were seen
-        self._is_damaged = False
+        self.is_damaged = False
         self._spoilt = math.inf
         if not first.is_keyframe:
             self._damage(first.pts)
+
+    @classmethod
+    def at(cls, video: Video, seconds: float, tally: Tally) -> Group:
+        """The group that a time is in; the first one before it."""
+        group = cls(video, max(video.keyframe_at(seconds), 0), tally)
+        while group.number > 0 and group.begins > seconds + TICK:  # it is shown later than was thought
+            group = cls(video, group.number - 1, tally)
+        return group
+
+    def shown_in(self, spans: Sequence[tuple[float, float]]) -> Generator[Any, None, None]:
+        """Every frame that begins to be shown after the first and up to the second time of a span, all in order."""
+        context, end = self._video.stream.codec_context, spans[-1][1]
+
+        def is_asked(ticks: int) -> bool:
+            at = self._video.seconds(ticks)
+            return any(after + TICK < at <= until + TICK for after, until in spans)
+
+        try:
+            for packet, _ in self._decided([end]):
+                waiting = (packet, *self._ahead)
+                if self._reached > end + TICK and all(self._video.seconds(each.pts) > end + TICK for each in waiting):
+                    break
+                context.skip_frame = "DEFAULT" if is_asked(packet.pts) or context.name not in SKIPPING else "NONREF"
+                yield from (frame for frame in self._decode(packet) if is_asked(frame.pts))
+            yield from (frame for frame in self._decode(None) if is_asked(frame.pts))
+        finally:
+            context.flush_buffers()
 
     def shown_at(self, times: Sequence[float]) -> Iterator[Any | None]:
         """The frame shown at each of some times, in order; None where none is."""
@@ -112,12 +139,12 @@ class _Group:
             for frame in self._frames(looked, early, wanted):
                 places = wanted.pop(frame.pts, None)
                 if places:
-                    if places.start < place or (places.start > place and not self._is_damaged):
+                    if places.start < place or (places.start > place and not self.is_damaged):
                         raise WrongIndexError("its packets do not hold a frame each, in order")
                     yield from [None] * (places.start - place)
                     yield from [frame] * len(places)
                     place = places.stop
-            if wanted and not self._is_damaged:
+            if wanted and not self.is_damaged:
                 raise WrongIndexError("its packets do not hold a frame each")
             yield from [None] * (len(looked) - place)
         finally:
@@ -203,7 +230,7 @@ class _Group:
 
     def _damage(self, ticks: float) -> None:
         self._tally.damaged += 1
-        self._is_damaged = True
+        self.is_damaged = True
         self._spoilt = min(self._spoilt, ticks)
 
 

@@ -53,17 +53,18 @@ def keep_pictures(output: str, asset: str, version: str, views: Sequence[View], 
             storage.put_if_absent(stores.join(output, picture_path(asset, version, page, time_s)), _jpeg(pixels))
 
 
-def keep_thumbnail(output: str, asset: str, version: str, views: Sequence[View], time_s: float) -> str | None:
-    """Write a small picture of the frame that is shown from a time on; where it is below the output.
+def keep_thumbnail(output: str, asset: str, version: str, views: Sequence[View], start_s: float, until_s: float
+                   ) -> str | None:
+    """Write a small picture of the first sample in a stretch of time; where it is below the output.
 
-    None where no frame was drawn that is shown then. Raises StorageError.
+    None where none was drawn that lies there. Raises StorageError.
     """
-    shown = [view for view in views if view.time_s is not None and abs(view.time_s - time_s) < TICK]
-    if not shown:
-        return None
-    path = _path(THUMBNAILS, asset, version, f"{time_s:.3f}")
-    storage.put_if_absent(stores.join(output, path), _jpeg(shown[0].pixels, THUMBNAIL_SIDE))
-    return path
+    for view in views:
+        if view.time_s is not None and start_s - TICK < view.time_s < until_s - TICK:
+            path = _path(THUMBNAILS, asset, version, f"{view.time_s:.3f}")
+            storage.put_if_absent(stores.join(output, path), _jpeg(view.pixels, THUMBNAIL_SIDE))
+            return path
+    return None
 
 
 def _jpeg(pixels: Pixels, side: int | None = None) -> bytes:

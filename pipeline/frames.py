@@ -14,8 +14,8 @@ import numpy as np
 from model_actors.engine import Pixels
 from pipeline.decoding import Tally, decoded, frames_at
 from pipeline.pixel_slots import new_image
-from pipeline.scenes import NEW_FRAME, SIZE, Look, Watch, difference, look_at
-from pipeline.units import TICK, FrameTimes, UnreadableError, VideoProbe
+from pipeline.scenes import NEW_FRAME, SIZE, Look, Watch, difference, histograms_of
+from pipeline.units import TICK, FrameTimes, Histograms, UnreadableError, VideoProbe
 from pipeline.videos import Video, kept_open, open_video
 
 LONGEST_SECONDS = 48 * 3600
@@ -92,7 +92,8 @@ def grab(uri: str, first: float, step: float, count: int, size: tuple[int, int] 
         kept=tuple(each.time for each in kept), shown_until=tuple(each.until for each in kept),
         differences=tuple(each.difference for each in kept),
         unseen=tuple(time for time in found.unseen if time < end - TICK), damaged=tally.damaged, decoded=tally.decoded,
-        how=how, asked=found.cut if ends else found.dealt, ends=ends, stretches=watch.stretches(first, end))
+        how=how, asked=found.cut if ends else found.dealt, ends=ends, stretches=watch.stretches(first, end),
+        cuts=tuple(cut for cut in watch.cuts if cut.after_s < end - TICK))
     return times, [each.image for each in kept if each.image is not None]
 
 
@@ -156,8 +157,14 @@ def _how(video: Video, tally: Tally) -> str:
 
 def _look(frame: Any) -> Look:
     width, height = SIZE
-    return look_at(frame.reformat(width=width, height=height, format="gray").to_ndarray(),
-                   frame.reformat(width=width, height=height, format="yuv444p").to_ndarray())
+    luma = frame.reformat(width=width, height=height, format="gray").to_ndarray()
+    return Look(luma.astype(np.float32), colours(frame))
+
+
+def colours(frame: Any) -> Histograms:
+    """The histograms by which a frame's scene is told."""
+    width, height = SIZE
+    return histograms_of(frame.reformat(width=width, height=height, format="yuv444p").to_ndarray())
 
 
 def _drawn(frame: Any, size: tuple[int, int]) -> Pixels:

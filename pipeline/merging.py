@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.combining import KEPT, MAX_EVIDENCE, REFUTED, combine, place
-from pipeline.units import TICK
+from pipeline.scenes import joined
+from pipeline.units import TICK, Stretch
 from schemas import answers
 from schemas.checklist import Event, Question, applies, condition
 
@@ -176,19 +177,13 @@ def _events(question: Question, own: Sequence[Row], common: Row) -> list[Row]:
 
 
 def _scenes(parts: Sequence[Row], common: Row) -> list[Row]:
-    """Stretches of one kind joined where one begins before the last has ended, as what goes on over a seam does.
+    """The stretches of all parts, joined.
 
     None where an older Canvass saw a part, which looked for none: the others would pass for the whole.
     """
     if any(part["stretches"] is None for part in parts):
         return []
-    found: list[Row] = []
-    for item in sorted((item for part in parts for item in part["stretches"]),
-                       key=lambda item: (item["kind"], item["start_s"], item["end_s"])):
-        last = found[-1] if found else None
-        if last is not None and last["kind"] == item["kind"] and item["start_s"] < last["end_s"] - TICK:
-            last |= {"end_s": max(last["end_s"], item["end_s"]), "picture": last["picture"] or item["picture"]}
-        else:
-            found.append({**common, **item})
-    told = [row for row in found if row["kind"] != "still" or row["end_s"] - row["start_s"] > STILL_SECONDS - TICK]
-    return sorted(told, key=lambda row: (row["start_s"], row["kind"]))
+    found = joined(Stretch(**item) for part in parts for item in part["stretches"])
+    told = [each for each in found if each.kind != "cut"
+            and (each.kind != "still" or each.end_s - each.start_s > STILL_SECONDS - TICK)]
+    return [{**common, **asdict(each)} for each in sorted(told, key=lambda each: (each.start_s, each.kind))]

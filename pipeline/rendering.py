@@ -18,8 +18,8 @@ from pipeline import storage, stores
 from pipeline.helper import Helper, Outcome
 from pipeline.legibility import choose_budget
 from pipeline.planning import Chunk, Part
-from pipeline.scenes import NEW_FRAME
-from pipeline.units import TICK, FrameTimes, PageText, Stretch, UnreadableError
+from pipeline.scenes import NEW_FRAME, joined, moved
+from pipeline.units import TICK, Cut, FrameTimes, PageText, Stretch, UnreadableError
 from schemas.job import Job
 
 SHARE_OF_LIMIT = 0.5
@@ -93,8 +93,8 @@ class FailedUnit:
 class Rendered:
     """The views of a chunk at one budget, its failed units, and the rungs that rendering climbed.
 
-    Of a video also how frames were found, what was seen over time, and how many samples were looked at: fewer than were
-    planned where the window ends because another scene begins.
+    Of a video also how frames were found, what was seen over time, between which samples there are cuts, and how many
+    samples were looked at: fewer than were planned where the window ends because another scene begins.
     """
 
     views: tuple[View, ...]
@@ -103,6 +103,7 @@ class Rendered:
     rungs: tuple[str, ...] = ()
     decoding: str | None = None
     stretches: tuple[Stretch, ...] = ()
+    cuts: tuple[Cut, ...] = ()
     samples: int = 0
 
 
@@ -114,7 +115,8 @@ def render(chunks: Sequence[Chunk], part: Part, path: str, job: Job, limits: Lim
     """
     first = chunks[0]
     if first.frames:
-        return [_frames(first, part, path, job, helpers, may_end=first.most is None)]
+        return [_with_exact_cuts(_frames(first, part, path, job, helpers, may_end=first.most is None), path, job,
+                                 helpers)]
     if len(first.pages) > 1:
         pages: list[_Page] = []
         while len(pages) < len(first.pages):
@@ -213,6 +215,7 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
     unseen: list[float] = []
     failed: list[FailedUnit] = []
     stretches: list[Stretch] = []
+    cuts: list[Cut] = []
     ways: list[str] = []
     samples = chunk.frames
     done = damaged = decoded = 0
@@ -231,8 +234,8 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
                 kept[-1].until = each.until
             else:
                 kept.append(each)
-        for stretch in times.stretches:
-            _extend(stretches, replace(stretch, end_s=min(stretch.end_s, ends_at)))
+        stretches += (replace(stretch, end_s=min(stretch.end_s, ends_at)) for stretch in times.stretches)
+        cuts += times.cuts
         unseen += times.unseen
         damaged += times.damaged
         decoded += times.decoded
@@ -258,7 +261,7 @@ def _frames(chunk: Chunk, part: Part, path: str, job: Job, helpers: Helpers, may
         views = []
     decoding = f"{', '.join(ways)}; {decoded} frames decoded" if ways else None
     return Rendered(tuple(views), tuple(failed), chunk.budget, decoding=decoding, stretches=tuple(stretches),
-                    samples=samples)
+                    cuts=tuple(cuts), samples=samples)
 
 
 def _spans(times: Sequence[float], step: float) -> str:
@@ -272,13 +275,18 @@ def _spans(times: Sequence[float], step: float) -> str:
     return " and ".join(f"from {first:.6g} s to {end:.6g} s" for first, end in spans)
 
 
-def _extend(stretches: list[Stretch], new: Stretch) -> None:
-    """Add a stretch to those of a window, or its time to the one that it goes on."""
-    place = next((at for at in reversed(range(len(stretches))) if stretches[at].kind == new.kind), None)
-    if place is None or stretches[place].end_s <= new.start_s + TICK:
-        stretches.append(new)
-    else:
-        stretches[place] = replace(stretches[place], end_s=max(stretches[place].end_s, new.end_s))
+def _with_exact_cuts(rendered: Rendered, path: str, job: Job, helpers: Helpers) -> Rendered:
+    """A window whose scenes begin with their first frames, where those can be found."""
+    if not rendered.cuts:
+        return replace(rendered, stretches=tuple(joined(rendered.stretches)))
+    try:
+        (exact, decoded), _ = helpers.call("pipeline.cuts:locate", path, rendered.cuts,
+                                           job.limits.seconds * SHARE_OF_LIMIT)
+    except UnreadableError:  # the frames were seen: only where they change is not known better
+        exact, decoded = (), 0
+    stretches = moved(rendered.stretches, {cut.after_s: time for cut, time in zip(rendered.cuts, exact, strict=False)})
+    also = f", {decoded} more for the cuts" if decoded else ""
+    return replace(rendered, stretches=tuple(joined(stretches)), decoding=f"{rendered.decoding}{also}")
 
 
 @dataclass

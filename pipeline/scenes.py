@@ -1,13 +1,18 @@
-"""What a video shows over time, told from samples of it alone: scenes, and what is still, black or damaged."""
+"""What a video shows over time, told from samples: scenes, and what is still, black or damaged.
+
+Where one scene gives way to another between two samples is found afterwards (cuts.py); it moves what began or ended
+with the later of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.units import TICK, Stretch
+from pipeline.units import TICK, Cut, Histograms, Stretch
 
 SIZE = (160, 90)
 """Width and height in px at which frames are compared."""
@@ -43,19 +48,18 @@ Luma = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Look:
-    """A frame as it is compared: luma, float32 [90, 160] in levels of 255, and histograms of Y, Cb and Cr, float64
-    [3, 32], each of which sums to 1.
-    """
+    """A frame as it is compared: luma, float32 [90, 160] in levels of 255, and its histograms."""
 
     luma: Luma
-    histograms: npt.NDArray[np.float64]
+    histograms: Histograms
 
 
-def look_at(luma: npt.NDArray[np.uint8], channels: npt.NDArray[np.uint8]) -> Look:
-    """The look of a frame, from its luma [90, 160] and its Y, Cb and Cr [3, 90, 160]."""
-    counts = np.stack([np.histogram(channel, BINS, (0, 256))[0] for channel in channels]).astype(np.float64)
-    spread = np.stack([np.convolve(row, SPREAD, "same") for row in counts])
-    return Look(luma.astype(np.float32), spread / spread.sum(axis=1, keepdims=True))
+def histograms_of(channels: npt.NDArray[np.uint8]) -> Histograms:
+    """The histograms of a frame, from its Y, Cb and Cr [3, 90, 160]."""
+    counts = [np.bincount(channel.ravel() // (256 // BINS), minlength=BINS) for channel in channels]
+    spread: Histograms = np.stack([np.convolve(row, SPREAD, "same") for row in counts]).astype(np.float64)
+    spread /= spread.sum(axis=1, keepdims=True)
+    return spread
 
 
 def difference(luma: Luma, last: Luma) -> float:
@@ -65,24 +69,26 @@ def difference(luma: Luma, last: Luma) -> float:
     return float(tiles.max())
 
 
-def distance(look: Look, last: Look) -> float:
+def distance(shown: Histograms, last: Histograms) -> float:
     """The Hellinger distance, 0..1, of the channel whose histograms differ most."""
-    shared = np.sqrt(look.histograms * last.histograms).sum(axis=1)
+    shared = np.sqrt(shown * last).sum(axis=1)
     return float(np.sqrt(np.maximum(0.0, 1.0 - shared)).max())
 
 
 class Watch:
     """Told of sample after sample, `step` seconds apart, says which stretches they make.
 
-    A stretch ends a step after its last sample. A still one has two samples at least.
+    A stretch ends a step after its last sample. A still one has two samples at least. Nothing but damage goes on over
+    one of the `cuts`.
     """
 
     def __init__(self, step: float) -> None:
+        self.cuts: list[Cut] = []
         self._step = step
         self._found: list[Stretch] = []
         self._open: dict[str, int] = {}  # by kind the place of what may go on
         self._still: Look | None = None
-        self._last: Look | None = None
+        self._last: tuple[float, Look] | None = None
 
     def see(self, time: float, look: Look | None) -> bool:
         """Take up a sample, None where nothing is shown; whether it begins another scene than was seen before."""
@@ -92,11 +98,13 @@ class Watch:
             self._last = None
             return False
         self._end("damaged")
-        is_cut = self._last is not None and distance(look, self._last) > CUT
-        if is_cut:
-            self._end("scene", "still")
+        is_cut = self._last is not None and distance(look.histograms, self._last[1].histograms) > CUT
+        if is_cut and self._last is not None:
+            self._end("scene", "black", "still")
+            self.cuts.append(Cut(self._last[0], time, self._last[1].histograms, look.histograms))
+            self._found.append(Stretch("cut", time, time))
         self._extend("scene", time)
-        self._last = look
+        self._last = time, look
         if (look.luma <= BLACK).mean() >= BLACK_SHARE:
             self._extend("black", time)
             self._end("still")
@@ -111,7 +119,7 @@ class Watch:
     def stretches(self, first: float, end: float) -> tuple[Stretch, ...]:
         """What of all that was seen reaches into a stretch of time, cut off at its end."""
         return tuple(replace(each, end_s=min(each.end_s, end)) for each in self._found
-                     if each.end_s > first + TICK and each.start_s < end - TICK
+                     if (each.end_s > first + TICK or each.kind == "cut") and each.start_s < end - TICK
                      and (each.kind != "still" or each.end_s - each.start_s > 1.5 * self._step))
 
     def _extend(self, kind: str, time: float) -> None:
@@ -125,3 +133,37 @@ class Watch:
     def _end(self, *kinds: str) -> None:
         for kind in kinds:
             self._open.pop(kind, None)
+
+
+def moved(stretches: Iterable[Stretch], cuts: Mapping[float, float]) -> list[Stretch]:
+    """Stretches that begin or end with a sample at which a cut was seen, from or up to where it is found to be.
+
+    `cuts` maps the time of that sample to when the scene's first frame is shown, both in seconds. Damage stays, and so
+    does where a stretch begins to be still, which samples alone tell.
+    """
+    def at(time: float) -> float:
+        return next((exact for sample, exact in cuts.items() if abs(sample - time) < TICK), time)
+
+    return [each if each.kind == "damaged" else
+            replace(each, start_s=each.start_s if each.kind == "still" else at(each.start_s), end_s=at(each.end_s))
+            for each in stretches]
+
+
+def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Stretches of one kind joined where one begins before the last has ended, as what goes on over a seam does.
+
+    One that was seen up to a seam ends at the cut before the next sample, which only those after the seam tell of. By
+    kind, in order of time; the picture is that of the first that has one.
+    """
+    known = list(stretches)
+    cuts = sorted(each.start_s for each in known if each.kind == "cut")
+    found: list[Stretch] = []
+    for item in sorted(known, key=lambda each: (each.kind, each.start_s, each.end_s)):
+        cut = next((time for time in cuts if item.start_s + TICK < time < item.end_s - TICK), None)
+        new = item if cut is None or item.kind == "damaged" else replace(item, end_s=cut)
+        last = found[-1] if found else None
+        if last is not None and last.kind == new.kind and new.start_s < last.end_s - TICK:
+            found[-1] = replace(last, end_s=max(last.end_s, new.end_s), picture=last.picture or new.picture)
+        else:
+            found.append(new)
+    return found

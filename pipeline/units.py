@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from model_actors.engine import Words
 
 TICK = 1e-6
@@ -66,13 +69,31 @@ class PageText:
     distrust: str | None
 
 
+Histograms = npt.NDArray[np.float64]
+"""Of the Y, Cb and Cr of a frame, [3, 32], each of which sums to 1."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Two neighbouring samples, in seconds, that show different scenes, and the histograms of both."""
+
+    before_s: float
+    after_s: float
+    before: Histograms
+    after: Histograms
+
+
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of a video, in seconds: a scene, or one that is still, black or damaged, as `kind` says."""
+    """A stretch of a video, in seconds: a scene, or one that is still, black or damaged, as `kind` says.
+
+    A `cut` from one scene to another lasts no time. A scene may have a `picture`, somewhere below the output.
+    """
 
     kind: str
     start_s: float
     end_s: float
+    picture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +104,8 @@ class FrameTimes:
     each kept frame stands for what was seen; `unseen` are the asked times at which no frame is shown, `damaged`
     counts the packets that could not be decoded, `decoded` the frames that were, and `how` says by which way. `asked`
     times were dealt with, fewer than were given where that would have taken too long, or where the window `ends`
-    because another scene begins. `stretches` are what was seen over time; some may begin with the sample before.
+    because another scene begins. `stretches` are what was seen over time; some may begin with the sample before. Of
+    the `cuts` among them is known so far between which samples they lie.
     `differences` say by how much each kept frame looks other than the one before, infinity for the first.
     """
 
@@ -96,4 +118,5 @@ class FrameTimes:
     asked: int = 0
     ends: bool = False
     stretches: tuple[Stretch, ...] = ()
+    cuts: tuple[Cut, ...] = ()
     differences: tuple[float, ...] = ()

@@ -191,11 +191,14 @@ def _without_layer(rendered: Rendered, why: str) -> Rendered:
 
 
 def _pictured(chunk: Chunk, rendered: Rendered, part: Part, output: str) -> list[dict[str, Any]]:
-    """The stretches of a window as the ledger has them, scenes that begin in it with a picture of their first frame.
+    """The stretches of a window as the ledger has them, scenes that begin in it, or with a cut after the sample before
+    it, with a picture of their first sample.
     """
-    asset = part.asset
-    return [{**asdict(each), "picture": keep_thumbnail(output, asset.uri, asset.version, rendered.views, each.start_s)
-             if each.kind == "scene" and each.start_s > chunk.first_s - TICK else None} for each in rendered.stretches]
+    asset, since = part.asset, chunk.first_s - chunk.step_s
+    return [asdict(replace(each, picture=keep_thumbnail(output, asset.uri, asset.version, rendered.views, each.start_s,
+                                                        min(each.end_s, each.start_s + chunk.step_s))
+                           if each.kind == "scene" and each.start_s > since + TICK else None))
+            for each in rendered.stretches]
 
 
 def lost_shard(shard: Shard, setting: Setting, error: UnreadableError) -> Receipt:

@@ -168,9 +168,10 @@ TABLES: dict[str, pa.Schema] = {
         ASSET, VERSION,
         _field("kind", TEXT, "scene, or a stretch that is still (nothing moves for 5 s or longer), black, or damaged "
                              "(no frame could be decoded)", True),
-        _field("start_s", REAL, "Second at which it begins, to within a sampling step", True),
-        _field("end_s", REAL, "Second at which it ends", True),
-        _field("picture", TEXT, "Where below the output a small picture of a scene's first frame is"),
+        _field("start_s", REAL, "Second at which it begins: a scene with its first frame, or, where that is not "
+                              "found, with the first sample that shows it, and so all else", True),
+        _field("end_s", REAL, "Second at which it ends: with the scene, or with the first sample after it", True),
+        _field("picture", TEXT, "Where below the output a small picture of a scene's first sample is"),
         FINGERPRINT, RUN,
     ),
     "screen_texts": _schema(
@@ -256,8 +257,8 @@ TABLES: dict[str, pa.Schema] = {
         _field("units_failed", COUNT, "Units of this part that could not be seen", True),
         _field("duration_s", REAL, "Claimed duration of a video in seconds"),
         _field("repaired", pa.bool_(), "The file was damaged and was read after a repair"),
-        _field("stretches", pa.list_(STRETCH), "What this part of a video showed: its scenes, still, black and damaged "
-                                               "stretches"),
+        _field("stretches", pa.list_(STRETCH), "What this part of a video showed: its scenes and the cuts between "
+                                               "them, still, black and damaged stretches"),
         _field("published_at", MOMENT, "When the shard was rendered and asked", True),
         FINGERPRINT,
         ASKED,

@@ -311,11 +311,13 @@ def paints(path: Path, *colours: str, each: float = 4.0) -> None:
 def test_scenes_are_told_with_the_sample_at_which_each_begins(tmp_path: Path) -> None:
     paints(tmp_path / "film.mp4", "navy", "olive", "black")
     times, _ = grab(tmp_path / "film.mp4", 0, 1, 12)
-    assert times.stretches == (Stretch("scene", 0, 4), Stretch("scene", 4, 8), Stretch("scene", 8, 12))
+    assert times.stretches == (Stretch("scene", 0, 4), Stretch("cut", 4, 4), Stretch("scene", 4, 8),
+                               Stretch("cut", 8, 8), Stretch("scene", 8, 12))
+    assert [(cut.before_s, cut.after_s) for cut in times.cuts] == [(3, 4), (7, 8)]
     times, _ = grab(tmp_path / "film.mp4", 3, 1, 4)
-    assert times.stretches == (Stretch("scene", 2, 4), Stretch("scene", 4, 7))
+    assert times.stretches == (Stretch("scene", 2, 4), Stretch("cut", 4, 4), Stretch("scene", 4, 7))
     times, _ = grab(tmp_path / "film.mp4", 4, 1, 4)
-    assert times.stretches == (Stretch("scene", 4, 8),)
+    assert times.stretches == (Stretch("cut", 4, 4), Stretch("scene", 4, 8))
 
 
 def test_a_window_ends_where_another_scene_begins_if_that_is_near_its_end(tmp_path: Path) -> None:
@@ -325,6 +327,7 @@ def test_a_window_ends_where_another_scene_begins_if_that_is_near_its_end(tmp_pa
         assert (times.asked, times.ends) == (dealt, dealt < count)
         assert times.kept == tuple(range(dealt))
         assert (times.shown_until[-1], len(images), times.stretches[-1].end_s) == (dealt, dealt, dealt)
+        assert [cut.after_s for cut in times.cuts] == [at for at in (4, 8) if at < dealt]
 
 
 def test_the_frame_before_a_window_leads_it(tmp_path: Path) -> None:
@@ -348,4 +351,5 @@ def test_a_scene_of_equal_luma_is_kept(tmp_path: Path) -> None:
                      draw=lambda at: np.full((240, 320, 3), colours[int(at // 3)], np.uint8))
     times, _ = grab(tmp_path / "film.mp4", 0, 1, 6)
     assert times.kept == (0, 3)
-    assert set(times.stretches) == {Stretch(kind, start, start + 3) for kind in ("scene", "still") for start in (0, 3)}
+    assert set(times.stretches) == {Stretch("cut", 3, 3)} | {
+        Stretch(kind, start, start + 3) for kind in ("scene", "still") for start in (0, 3)}

@@ -135,8 +135,8 @@ def test_a_long_video_that_was_cut_short_goes_on_with_the_stretch_it_came_to(eng
 
 
 def test_windows_share_a_frame_end_at_scenes_and_lose_and_double_no_sample(tmp_path: Path) -> None:
-    """Windows of at most seven frames and the one before, two a shard; a scene lasts 13 s, so that the second window
-    ends a frame early, which is left to a window of its own.
+    """Windows of at most seven frames and the one before, two a shard; a scene lasts 13 s and the first 12.6, so that
+    the second window ends a frame early, which is left to a window of its own.
     """
     engine = Scripted(lead=1)
     (tmp_path / "in").mkdir()
@@ -144,7 +144,7 @@ def test_windows_share_a_frame_end_at_scenes_and_lose_and_double_no_sample(tmp_p
 
     def draw(at: float) -> Any:
         picture = np.zeros((240, 320, 3), np.uint8)
-        picture[:] = colours[int(at // 13)]
+        picture[:] = colours[min(int((at + 0.4) // 13), 2)]
         picture[40:200, 20 + 40 * (int(at) % 7) : 50 + 40 * (int(at) % 7)] = 130
         return picture
 
@@ -161,7 +161,7 @@ def test_windows_share_a_frame_end_at_scenes_and_lose_and_double_no_sample(tmp_p
                     for first, end in pairwise(begins)]
     assert [row["chunk_id"] for row in tables["requests"]] == [f"t{a}-{b - 1}" for a, b in pairwise(begins)]
     assert [(row["kind"], row["start_s"], row["end_s"]) for row in tables["scenes"]] == [
-        ("scene", 0, 13), ("scene", 13, 26), ("scene", 26, 39)]
+        ("scene", 0, 12.6), ("scene", 12.6, 25.6), ("scene", 25.6, 39)]
     for row, (red, green, blue) in zip(tables["scenes"], colours, strict=True):
         with PIL.Image.open(tmp_path / "out" / row["picture"]) as picture:
             assert max(picture.size) == 320
