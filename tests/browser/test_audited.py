@@ -77,10 +77,9 @@ def bounds(hit: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 def test_the_overview_says_what_failed_what_was_seen_and_what_it_cost(report: Path, opened: Opened) -> None:
     page = opened(report)
-    tiles = page.locator(".tile").all_inner_texts()
-    assert [text.replace("\n", " ") for text in tiles] == [
-        "1 check failed", "4 answers unsure", "0 checks passed", "0 contradicted by the page",
-        "2 of 3 objects read whole", "100 % of pages and frames seen"]
+    tiles = {text.replace("\n", " ") for text in page.locator(".tile").all_inner_texts()}
+    assert tiles >= {"1 check failed", "4 answers unsure", "0 checks passed", "2 of 3 objects read whole",
+                     "100 % of pages and frames seen"}
     expect(page.locator(".card", has_text="What failed")).to_contain_text("probe: unsupported")
     expect(page.locator(".card", has_text="Which engine spoke")).to_contain_text("embedded")
     page.get_by_role("link", name="Fail: 1").click()
@@ -212,6 +211,7 @@ def test_a_video_shows_its_events_scenes_and_texts_over_one_axis(report: Path, o
     picture = pane.locator(".film img")
     expect(picture).to_have_js_property("naturalWidth", 320)
     pane.get_by_role("link", name="When is gate 4 open?").click()
+    expect(page.locator("#findings .pane .answer")).to_contain_text("0:03 – 0:08")
     frames = page.locator("#findings .gallery")
     expect(frames.get_by_role("tab")).to_have_text(["0:03", "0:05", "0:07"])
     expect(frames.locator(".paper .box")).to_have_count(1)

@@ -195,6 +195,13 @@ def test_a_persons_word_stands_beside_the_engines(reviewed: Path, opened: Opened
     expect(page.locator(".card", has_text="Reviewed by a person")).to_contain_text("0 (0 %)")
 
 
+def test_answers_that_the_page_contradicts_are_counted_and_found(many: Path, opened: Opened) -> None:
+    page = opened(many)
+    page.get_by_role("link", name="3,333 contradicted by the page").click()
+    expect(page.locator("#findings output")).to_have_text("3,333 of 10,000")
+    expect(page.locator("#findings .rows .grounding").first).to_have_text("contradicted")
+
+
 def test_parts_that_differ_and_the_rungs_that_were_climbed_are_shown(reviewed: Path, opened: Opened) -> None:
     page = opened(reviewed, "#findings/0")
     parts = page.locator(".pane section", has_text="Its parts differ").locator("tbody tr")

@@ -46,6 +46,8 @@ async function findingDetail(finding, moves) {
       finding.differ ? el("span", { class: "tag differ" }, "parts differ") : null), moves),
     el("h2", {}, said(question.ask)),
     el("div", { class: `answer ${stateOf(finding)}` }, el("div", { class: "value" }, valueOf(finding, question.type)),
+      own.events.length ? el("div", { class: "expected" }, own.events.slice(0, 3).map(span).join(", "),
+        own.events_in_all > 3 ? ` and ${count(own.events_in_all - 3, "more time")}` : "") : null,
       question.expect === undefined ? null : el("div", { class: "expected" }, "expected ", said(question.expect))),
     own.review ? review(own.review, finding, question) : null,
     facts([

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -35,6 +39,19 @@ def test_a_job_that_never_ran_is_told_to_run_first(tmp_path: Path, capsys: pytes
     (tmp_path / "job.yaml").write_text("{name: made, inputs: [in], output: out, transcribe: true}")
     assert main(["report", str(tmp_path / "job.yaml")]) == 2
     assert "holds no tables: run the job first" in capsys.readouterr().err
+
+
+def test_a_report_is_served_until_ctrl_c_and_no_file_is_written(job: Path) -> None:
+    serving = subprocess.Popen([sys.executable, "-m", "jobs.cli", "report", str(job), "--serve"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert serving.stdout is not None
+    address = serving.stdout.readline().split()[0]
+    with urllib.request.urlopen(address) as reply:
+        assert reply.read().startswith(b"<!doctype html>")
+    serving.send_signal(signal.SIGINT)
+    assert serving.communicate(timeout=30)[1] == ""
+    assert serving.returncode == 0
+    assert not (job.parent / "out" / "report.html").exists()
 
 
 def test_a_cap_of_nothing_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
