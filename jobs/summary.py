@@ -33,7 +33,7 @@ def closing_lines(job: Job, job_file: str, progress: Progress) -> Iterator[str]:
     if progress.interrupted or progress.unfinished:
         yield f"Next: {command()} run {job_file}      # goes on where it stopped"
     else:
-        yield f'Next: {command()} sql {job_file} "select question, value, verdict from answers where level = \'asset\'"'
+        yield f"Next: {command()} report {job_file}      # each answer beside the page or frame that it rests on"
 
 
 def status_lines(job: Job, job_file: str, prepared: Prepared) -> Iterator[str]:
