@@ -24,7 +24,7 @@ from pipeline.publishing import Published, ShardObject
 from pipeline.screen_texts import Frame, frame_of, merge_lines
 from pipeline.tables import Staged, rows_of
 from schemas.checklist import Question
-from schemas.records import PUBLISHED, rows_to_table
+from schemas.records import PUBLISHED, TABLES, rows_to_table
 
 TRANSACTION = "canvass-fold"
 ORDER = ("reviews", "transcripts", "answers", "events", "scenes", "screen_texts", "failures", "requests",
@@ -229,7 +229,8 @@ class _Held:
 
 def _reviews(record: Mapping[str, Any]) -> list[Row]:
     """The reviews that a fold's record brings; one that an older Canvass wrote has none."""
-    return [{**row, "reviewed_at": datetime.datetime.fromisoformat(record["at"])} for row in record.get("reviews", ())]
+    at = datetime.datetime.fromisoformat(record["at"])
+    return [{**dict.fromkeys(TABLES["reviews"].names), **row, "reviewed_at": at} for row in record.get("reviews", ())]
 
 
 def _only(rows: pa.Table, assets: Sequence[str]) -> pa.Table:

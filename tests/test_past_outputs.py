@@ -16,6 +16,8 @@ from schemas.records import SCHEMA_VERSION, TABLES
 
 VERSIONS = sorted((Path(__file__).parent / "data" / "outputs").glob("v*"))
 INPUTS = "/srv/canvass-example/in"
+FIRST_REVIEWED = 3
+"""The schema version from which on there are reviews."""
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda path: path.name)
@@ -44,6 +46,18 @@ def test_every_column_of_today_is_there_in_every_table(output: Path, tmp_path: P
     for name, rows in counts.items():
         assert pl.read_parquet(tmp_path / "files" / f"{name}.parquet").height == rows
     assert counts["failures"] == 1
+
+
+def test_what_a_person_said_has_the_word_and_is_kept(output: Path) -> None:
+    said = connect(str(output)).execute(
+        "select value, note from reviews union all select value, reason from answers where source = 'human' and "
+        "level = 'asset' union all select value, null from answers where level = 'reviewed'").fetchall()
+    reviewed = int(output_version(output)) >= FIRST_REVIEWED
+    assert said == ([("2026-05-03", "as printed")] * 2 + [("2026-05-03", None)] if reviewed else [])
+
+
+def output_version(output: Path) -> str:
+    return str(json.loads((output / "_canvass.json").read_bytes())["schema_version"])
 
 
 def test_a_run_goes_on_with_it(output: Path, tmp_path: Path, run: Runner) -> None:

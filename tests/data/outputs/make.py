@@ -3,7 +3,7 @@
     python tests/data/outputs/make.py tests/data/outputs/v1
 
 The inputs lie at an address that says nothing about a machine; the output is what a run, a retry that passes, a changed
-question, a vanished object and a compaction leave.
+question, a vanished object, a compaction and a review leave.
 """
 
 from __future__ import annotations
@@ -15,12 +15,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from jobs.running import prepare  # noqa: E402
+from pipeline.tables import dataset  # noqa: E402
+from schemas.job import Job  # noqa: E402
+
 INPUTS = Path("/srv/canvass-example")
 
 FIRST = {"id": "due", "ask": "When is it due?", "answer": "date", "look_for": ["Due date"], "expect": "2026-05-03"}
 LATER = {**FIRST, "ask": "By when is it due?"}
 KIND = {"id": "kind", "ask": "What is it?", "answer": ["letter", "invoice"], "severity": "high"}
 OPEN = {"id": "open", "ask": "When is gate 4 open?", "answer": "event", "look_for": ["GATE 4 OPEN"]}
+
+
+def review(job: Job) -> None:
+    """Let a person confirm when the scan is due."""
+    with prepare(job) as prepared:
+        assets = dataset(job.output, "assets").to_table().to_pylist()
+        [scan] = [row for row in assets if row["asset"].endswith("scan.png")]
+        assert prepared.folder is not None
+        prepared.folder.review([{
+            **{name: scan[name] for name in ("asset", "version", "fingerprint", "run_id")}, "question": "due",
+            "question_fingerprint": prepared.setting.names.questions["due"], "value": "2026-05-03",
+            "note": "as printed", "engine_value": "2026-05-03", "engine_confidence": 0.7, "engine_verdict": "pass"}])
 
 
 def main() -> None:
@@ -51,6 +68,8 @@ def main() -> None:
         run(INPUTS, checklist=[LATER, KIND, OPEN])
     finally:
         run.close()
+    review(Job.model_validate({"name": "example", "inputs": [str(INPUTS / "in")], "output": str(INPUTS / "out"),
+                               "transcribe": True, "checklist": [LATER, KIND, OPEN]}))
     now = datetime.datetime.now(datetime.UTC)
     append(str(INPUTS / "out"), "runs", [{
         "run_id": "r", "job": "example", "status": "finished", "started_at": now, "finished_at": now,
