@@ -32,7 +32,7 @@ PAGES = 100
 def main() -> None:
     """Build the corpus, run the repetitions, print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="200 further pages, one repetition")
+    parser.add_argument("--quick", action="store_true", help="40 further pages, one repetition")
     parser.add_argument("--corpus", type=Path, help="keep the corpus in this folder and use it again")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
@@ -41,31 +41,31 @@ def main() -> None:
         side, inputs, output = options.side
         (_pipeline if side == "pipeline" else _loop)(Path(inputs), Path(output))
         return
-    files = PROCESSES + (2 if options.quick else 20)
+    files, length = (PROCESSES + 2, 20) if options.quick else (PROCESSES + 20, PAGES)
     with tempfile.TemporaryDirectory(prefix="canvass-bench-") as temporary:
         folder = Path(temporary)
         corpus = options.corpus or folder / "corpus"
-        _build(corpus / f"full-{files}", files)
-        _build(corpus / "start", PROCESSES)
-        print(f"corpus: {files * PAGES} pages; a first run warms the file cache and tells the sizes", flush=True)
+        _build(corpus / f"full-{files}", files, length)
+        _build(corpus / "start", PROCESSES, length)
+        print(f"corpus: {files * length} pages; a first run warms the file cache and tells the sizes", flush=True)
         _side("pipeline", corpus / f"full-{files}", folder / "first")
         sizes = _sizes(folder / "first")
         (folder / "sizes.json").write_text(json.dumps(sizes))
-        rounds = [_repetition(corpus / f"full-{files}", corpus / "start", folder, number, files)
+        rounds = [_repetition(corpus / f"full-{files}", corpus / "start", folder, number, files, length)
                   for number in range(1 if options.quick else options.repetitions)]
     figures: dict[str, Any] = {name: round(statistics.median(item[name] for item in rounds), 3) for name in rounds[0]}
-    figures |= {"pages": (files - PROCESSES) * PAGES, "repetitions": len(rounds), "target": TARGET,
+    figures |= {"pages": (files - PROCESSES) * length, "repetitions": len(rounds), "target": TARGET,
                 "ratios": [round(item["ratio"], 3) for item in rounds],
                 "budget_560_share": round(sum(w * h > 280 * 2304 for _, _, w, h in sizes) / len(sizes), 3)}
     print(f"pipeline / bare loop: {figures['ratio']} (target: at most {TARGET})")
     print(json.dumps(figures, sort_keys=True))
 
 
-def _build(folder: Path, files: int) -> None:
+def _build(folder: Path, files: int, length: int) -> None:
     import report_pages
 
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [(folder / f"report-{number:02}.pdf", PAGES, number) for number in range(files)]
+    todo = [(folder / f"report-{number:02}.pdf", length, number) for number in range(files)]
     todo = [item for item in todo if not item[0].exists()]
     if todo:
         with ProcessPoolExecutor(PROCESSES) as pool:
@@ -76,7 +76,7 @@ def _side(side: str, inputs: Path, output: Path) -> process_tree.Watched:
     return process_tree.watch([sys.executable, __file__, "--side", side, str(inputs), str(output)])
 
 
-def _repetition(full: Path, small: Path, folder: Path, number: int, files: int) -> dict[str, float]:
+def _repetition(full: Path, small: Path, folder: Path, number: int, files: int, length: int) -> dict[str, float]:
     watched: dict[str, process_tree.Watched] = {}
     floor: list[float] = []
 
@@ -91,9 +91,9 @@ def _repetition(full: Path, small: Path, folder: Path, number: int, files: int) 
     for step in (loop, pipeline) if number % 2 else (pipeline, loop):
         step()
     start, whole = watched["start"], watched["full"]
-    pages = (files - PROCESSES) * PAGES
+    pages = (files - PROCESSES) * length
     ours = (whole.cpu_seconds - start.cpu_seconds) / pages
-    bare = floor[0] / (files * PAGES)
+    bare = floor[0] / (files * length)
     found = {"ratio": ours / bare, "pipeline_ms_a_page": 1000 * ours, "loop_ms_a_page": 1000 * bare,
              "start_cpu_s": start.cpu_seconds, "start_s": start.seconds, "full_cpu_s": whole.cpu_seconds,
              "full_s": whole.seconds,
