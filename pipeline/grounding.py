@@ -20,7 +20,7 @@ from pipeline.differences import THRESHOLDS, Compared, Kind, differences
 from pipeline.passages import Passage
 from pipeline.printed_values import Printed, PrintedText
 from pipeline.reading_order import in_reading_order
-from pipeline.tokens import COUNTED, Tokens, page_tokens, readable, text_tokens
+from pipeline.tokens import COUNTED, Tokens, digits, page_tokens, readable, text_tokens
 from schemas import answers
 from schemas.checklist import Question
 
@@ -36,7 +36,7 @@ MOST_LETTERS = 300
 """Letters of a passage that a finding or evidence quotes."""
 
 UNPLACED = 3
-"""Characters of a printed value from which it contradicts one of which nothing tells where it should stand."""
+"""Digits of a printed value from which it contradicts one of which nothing tells where it should stand."""
 
 GRAVITY: tuple[Kind, ...] = ("contradiction", "invented", "loop", "unsupported", "omission", "reading_order")
 """Kinds of findings, the gravest first."""
@@ -104,7 +104,9 @@ class Grounding:
     """How a transcript stands to its page.
 
     `grounded` is the share of its tokens that are found on the page, `recalled` the share of the page's tokens that it
-    has, both 0..1 and None where there is nothing to count. `absent` is what is mostly not on the page.
+    has, both 0..1 and None where there is nothing to count. It is `exact` where nothing differs, `contradicted` where a
+    number does, `absent` where too little of it is on the page by THRESHOLDS, `not_checkable` where there is nothing to
+    compare or OCR cannot read its script, and else `close`.
     """
 
     status: Status
@@ -120,11 +122,11 @@ def ground_transcript(text: str, page: Page) -> Grounding:
     their place. At most MOST_FINDINGS are kept.
     """
     said, words = text_tokens(text)
-    spoken = [key for key, kind in zip(said.keys, said.kinds, strict=True) if kind == COUNTED]
-    if not _is_checkable(spoken, [page]):
+    plain = [key for key, kind in zip(said.keys, said.kinds, strict=True) if kind == COUNTED]
+    if not _is_checkable(plain, [page]):
         return Grounding("not_checkable", None, None)
     if not page.tokens:
-        if not spoken:
+        if not plain:
             return Grounding("exact", None, None)
         return Grounding("absent", 0.0, None, (Finding("invented", _shortened(words)),))
     ocr, limits = page.source == "ocr", THRESHOLDS[page.source]
@@ -208,7 +210,7 @@ def _ground(part: Part, question: Question, evidence: Sequence[Evidence], pages:
                 foreign = foreign or here is False
                 if here is not False:
                     found.append((bool(here and printed.sure), page, printed))
-    quoted = [item.quote for item in evidence if item.quote]
+    quoted = [item.quote for item in evidence if item.quote and part.kind == question.answer.type]
     if quoted and _quotes_another(part, quoted):
         return "contradicted", [_place(page, printed.first, printed.last) for _, page, printed in found]
     if found:
@@ -220,9 +222,9 @@ def _ground(part: Part, question: Question, evidence: Sequence[Evidence], pages:
         return "contradicted", []
     near = [_place(page, printed.first, printed.last) for page, words in _context(question, evidence, pages)
             for printed in (page.dates if part.kind == "date" else page.numbers)
-            if printed_values.nearly(printed.value, part.value) and (
-                len(printed.value) >= UNPLACED if words is None else words.intersection(
-                    range(printed.first, printed.last)))]
+            if printed_values.nearly(printed.value, part.value)
+            and digits(printed.value) >= max(UNPLACED if words is None else 1, THRESHOLDS[page.source].number_digits)
+            and (words is None or words.intersection(range(printed.first, printed.last)))]
     return ("contradicted", near) if near else ("absent", [])
 
 

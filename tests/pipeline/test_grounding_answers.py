@@ -124,6 +124,18 @@ def test_a_value_is_contradicted_where_its_quote_or_what_to_look_for_stands() ->
     assert ground("number", "77", look_for=("Notice period",)).status == "absent"
 
 
+def test_the_quote_of_one_item_contradicts_no_other_item() -> None:
+    quoted = (Evidence(page=1, quote="Notice period: 60 days"),)
+    assert ground({"type": "list", "of": "number"}, "[60, 400]", evidence=quoted).status == "exact"
+
+
+def test_short_numbers_of_ocr_contradict_nothing() -> None:
+    for text, status in (("Notice period 60 days", "absent"), ("Notice period 600 days", "contradicted")):
+        value = text.split()[2].replace("6", "8")
+        assert ground("number", value, page(text, source="ocr"), look_for=("Notice period",)).status == status
+        assert ground("number", value, page(text), look_for=("Notice period",)).status == "contradicted"
+
+
 @pytest.mark.parametrize("answer", ["yes/no", ["yes", "no"]])
 def test_of_yes_no_and_labels_the_quotes_are_checked(answer: Any) -> None:
     for quote, status in (("Supply Agreement", "exact"), ("Suply Agreement", "close"), ("Lease", "absent")):
