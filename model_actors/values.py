@@ -64,11 +64,13 @@ def decimal_text(text: str, comma_decimals: bool) -> str | None:
     """A printed number as a plain decimal: 1,234.50, 1.234,50, 1 234,50 and 1'234.50 alike are 1234.50.
 
     A single separator before exactly three digits groups thousands, unless it is the decimal mark of the document.
-    None for 1.234.50, one of whose marks is not what was printed.
+    None for 1.234.50 and 1.234,567.89, one of whose marks is not what was printed.
     """
     digits = re.sub(r"[\s'’\u00a0\u202f]", "", text).replace("−", "-")
     marks = [ch for ch in digits if ch in ".,"]
     if len(set(marks)) == 2:
+        if marks.count(marks[-1]) > 1:
+            return None
         decimal = marks[-1]
     elif len(marks) > 1:
         if len(digits) - digits.rindex(marks[0]) - 1 != 3:

@@ -23,6 +23,9 @@ MOVED = 5
 LONG_NUMBER = 3
 """Digits of a number from which it is looked for elsewhere on the page by itself."""
 
+SCATTERED = 3
+"""Words in a row from which they may stand on the page singly."""
+
 JOINED = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1))
 """How many tokens of the text and of the page may be one word, cut or run together."""
 
@@ -144,16 +147,21 @@ def _tile(made: Alignment, text: Sequence[str], page: Sequence[str], size: int) 
 
 
 def _find_single(made: Alignment, text: Sequence[str], page: Sequence[str], ocr: bool) -> None:
-    """Match long numbers that stand elsewhere on the page, and, where its order is another, words beside moved ones."""
+    """Match single tokens that stand elsewhere on the page.
+
+    These are long numbers; words of a run of SCATTERED or more that are all there; and, where the order of the page is
+    another, words beside moved ones. One word alone in the place of another is no moved one.
+    """
     left: dict[str, list[int]] = {}
     for first, last in made.unfound():
         for token in range(first, last):
             left.setdefault(bare(page[token], ocr), []).append(token)
     reordered = sum(made.moved) >= MOVED
     for start, end in list(made.unmatched()):
+        scattered = end - start >= SCATTERED and all(left.get(bare(key, ocr)) for key in text[start:end])
         for place in range(start, end):
             beside = reordered and any(made.moved[max(0, place - 1) : place + 2])
-            if not beside and digits(text[place]) < LONG_NUMBER:
+            if not beside and not scattered and digits(text[place]) < LONG_NUMBER:
                 continue
             free = left.get(bare(text[place], ocr), [])
             for token in free:

@@ -22,6 +22,13 @@ def test_a_printed_number_becomes_a_plain_decimal(printed: str, commas: bool, pl
     assert values.decimal_text(printed, commas) == plain
 
 
+@given(st.from_regex(values.NUMBER, fullmatch=True) | st.from_regex(r"-?[0-9]+([.,'][0-9]+)*", fullmatch=True),
+       st.booleans())
+def test_digits_with_any_marks_are_a_decimal_or_none(printed: str, commas: bool) -> None:
+    plain = values.decimal_text(printed, commas)
+    assert plain is None or Decimal(plain).is_finite()
+
+
 @given(st.decimals(min_value=0, max_value=10**9, places=2), st.booleans())
 def test_every_grouped_amount_is_read_back(amount: Decimal, commas: bool) -> None:
     printed = f"{amount:,.2f}"

@@ -34,6 +34,12 @@ def test_single_words_are_not_looked_for_elsewhere_but_long_numbers_are() -> Non
     assert aligned("4711 one two three", "one two three 4711").at == [3, 0, 1, 2]
 
 
+def test_words_in_a_row_may_stand_on_the_page_singly() -> None:
+    page = "one two rest three four sum five six date seven"
+    assert aligned("date sum rest one two three four five six seven", page).at == [8, 5, 2, 0, 1, 3, 4, 6, 7, 9]
+    assert aligned("date sum new one two three four five six seven", page).at == [-1, -1, -1, 0, 1, 3, 4, 6, 7, 9]
+
+
 def test_words_that_are_alike_match_by_their_likeness() -> None:
     found = aligned("the agreemcnt ends", "the agreement ends")
     assert found.at == [0, 1, 2]
