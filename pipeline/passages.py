@@ -26,7 +26,7 @@ class Passage:
     """Where a text stands best on a page: which of its tokens, and which share (0..1) of the text they have.
 
     `exact` says that they are its own, one after the other, and `contradicted` that a number of the text is nowhere on
-    the page and another stands in its place.
+    the page and others, which are among the tokens, stand in its place.
     """
 
     tokens: tuple[int, ...]
@@ -68,11 +68,12 @@ def _within(said: Tokens, page: Tokens, window: range, source: str) -> Passage:
     counts, _ = counted(made, said, part, ocr)
     shares = [share for share, counts_ in zip(made.likeness, counts, strict=True) if counts_]
     tokens = tuple(sorted({window[token] for token in made.at if token >= 0}))
-    contradicted = any(_contradicts(said.keys[gap.start : gap.end], part.keys[gap.page_start : gap.page_end],
-                                    len(tokens), page, ocr) for gap in made.gaps())
+    others = {window[token] for gap in made.gaps() if _contradicts(
+        said.keys[gap.start : gap.end], part.keys[gap.page_start : gap.page_end], len(tokens), page, ocr)
+        for token in range(gap.page_start, gap.page_end) if is_number(part.keys[token])}
     share = sum(shares) / len(shares) if shares else 0.0
     exact = share == 1.0 and not any(made.moved) and tokens == tuple(range(tokens[0], tokens[-1] + 1))
-    return Passage(tokens, share, exact, contradicted)
+    return Passage(tuple(sorted({*tokens, *others})), share, exact, contradicted=bool(others))
 
 
 def _contradicts(said: Sequence[str], facing: Sequence[str], anchors: int, page: Tokens, ocr: bool) -> bool:

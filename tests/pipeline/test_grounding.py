@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_a_page_grounds_exactly_in_itself_whatever_its_words(texts: list[str]) -
     found = ground_transcript(" ".join(texts), shown)
     assert found.findings == ()
     assert found.status == "exact"
+
+
+SAID = st.lists(st.text("ab1209.,-'$|<>()[]!€é中Я ", min_size=1, max_size=9), max_size=25)
+
+
+@given(SAID, SAID, st.sampled_from(["text_layer", "ocr"]))
+def test_whatever_is_said_of_whatever_page_has_shares_and_boxes_within_bounds(
+        said: list[str], printed: list[str], source: Literal["text_layer", "ocr"]) -> None:
+    found = ground_transcript("\n".join(said), page(*printed, source=source))
+    assert all(share is None or 0.0 <= share <= 1.0 for share in (found.grounded, found.recalled))
+    for finding in found.findings:
+        assert bool(finding.text) == (finding.kind != "omission")
+        assert finding.box is None or (0.0 <= finding.box[0] <= finding.box[2] and finding.box[1] <= finding.box[3])
 
 
 def test_a_changed_number_is_a_contradiction_with_what_is_printed_and_where() -> None:

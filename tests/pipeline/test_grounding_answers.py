@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from printed_pages import page
 
 from model_actors.engine import Answer, Evidence
@@ -47,7 +49,8 @@ def ground(answer: Any, value: str | None, *pages: Page, currency: str | None = 
     ("text", "Quillmarrow Components Ltd", None, "exact", ["Quillmarrow Components Ltd"]),
     ("text", "quillmarow components limited", None, "absent", []),
     ("text", "Quilmarrow Components Ltd.", None, "close", ["Quillmarrow Components Ltd"]),
-    ("text", "Notice period: 90 days", None, "contradicted", ["Notice period: days"]),
+    ("text", "Notice period: 90 days", None, "contradicted", ["Notice period: 60 days"]),
+    ("text", "48,570.00", None, "contradicted", ["48,750.00"]),
     ("text", "a marble statue", None, "absent", []),
     ("text", "...", None, "not_checkable", []),
     ("event", "yes", None, "not_checkable", []),
@@ -86,6 +89,17 @@ def test_each_type_is_looked_for_in_its_own_way(
 def test_values_are_known_in_every_usual_format(printed: str, answer: str, value: str, status: str) -> None:
     kind, _, currency = answer.partition(" ")
     assert ground(kind, value, page(f"Total {printed} stated"), currency=currency or None).status == status
+
+
+@given(st.sampled_from(["number", "money", "date", "text"]), st.text("12.,-'/ $€abc中年月日", max_size=12),
+       st.lists(st.text("12.,-'/ $€abc中年月日()", min_size=1, max_size=12), max_size=8),
+       st.sampled_from(["text_layer", "ocr"]))
+def test_whatever_is_answered_of_whatever_page_has_a_status(
+        kind: str, value: str, lines: list[str], source: Literal["text_layer", "ocr"]) -> None:
+    shown = page(*lines, source=source)
+    found = ground(kind, value, shown, currency="EUR", look_for=("a",), evidence=(Evidence(quote=value),))
+    assert found.status in ("exact", "close", "contradicted", "absent", "not_checkable")
+    assert found.status != "exact" or any(item.box is not None for item in found.evidence)
 
 
 def test_evidence_is_where_the_value_stands() -> None:
