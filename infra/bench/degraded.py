@@ -4,7 +4,8 @@ The demo's contract and the exam's papers are faxed, blurred, made noisy or tilt
 is shown in a video of 240 lines that is compressed more and more. Given are, by level: the character error (Levenshtein
 distance over the length of the true text, both in the engine's own order), the mean confidence of the pages, the
 expected calibration error of the words (Naeini et al., 2015: ten bins, the difference of confidence and share of right
-words, weighted), and of the answers how many are right, wrong and abstained from. Confidence falls as error rises where
+words, weighted), the share of the words read that are right wherever they stand (a tilted page loses its order before
+its words), and of the answers how many are right, wrong and abstained from. Confidence falls as error rises where
 their rank correlation (Spearman) over all pages of a kind is negative, and a level whose error is higher than another's
 by a percent of the characters has less confidence than that.
 """
@@ -87,7 +88,7 @@ def main() -> None:
     kinds = ("fax", "video") if options.quick else tuple(LEVELS)
     figures: dict[str, Any] = {"papers": len(papers), "pages": sum(len(paper.pages) for paper in papers)}
     engine = EmbeddedEngine()
-    print("kind   level     error  confidence  calibration error  right wrong abstained")
+    print("kind   level     error  confidence  calibration error  words right  right wrong abstained")
     falls = []
     for kind in kinds:
         levels = LEVELS[kind][-1 if options.quick else 0 :]
@@ -100,16 +101,17 @@ def main() -> None:
             error = sum(map(sum, (each.errors for each in outcomes))) / sum(
                 map(sum, (each.characters for each in outcomes)))
             sure = float(np.mean([one for each in outcomes for one in each.confidences]))
-            off = calibration_error([word for each in outcomes for word in each.words])
+            words = [word for each in outcomes for word in each.words]
+            off, known = calibration_error(words), sum(right for _, right in words) / max(1, len(words))
             given = [answer for each in outcomes for answer in each.answers]
             right, wrong, abstained = (given.count(word) for word in ("right", "wrong", "abstained"))
             means.append((error, sure))
             shown = f"{off:17.3f}" if off is not None else " " * 17
-            print(f"{kind:6} {level:6} {100 * error:6.1f} %  {sure:10.3f}  {shown}  {right:5} {wrong:5} "
-                  f"{abstained:9}", flush=True)
+            print(f"{kind:6} {level:6} {100 * error:6.1f} %  {sure:10.3f}  {shown}  {100 * known:9.1f} %  {right:5} "
+                  f"{wrong:5} {abstained:9}", flush=True)
             figures[f"{kind}_{level}"] = {
                 "character_error": round(error, 4), "confidence": round(sure, 4),
-                "calibration_error": off and round(off, 4),
+                "calibration_error": off and round(off, 4), "words_right": round(known, 4),
                 "abstention": round(abstained / len(given), 3) if given else None, "wrong": wrong, "right": right}
         pages = [(wrong / length, sure) for outcomes in rows for each in outcomes
                  for length, wrong, sure in zip(each.characters, each.errors, each.confidences, strict=True)]
