@@ -287,6 +287,7 @@ def _lost(prepared: Prepared, errands: pa.Table) -> pa.Table:
 def _fan_out(prepared: Prepared, errands: pa.Table, resources: Mapping[str, float], progress: Progress,
              show: Callable[[Progress], None], alone: bool = False) -> None:
     from pipeline import graph
+    from pipeline.metrics import Assets
 
     assert prepared.folder is not None
     setting = prepared.setting
@@ -297,7 +298,8 @@ def _fan_out(prepared: Prepared, errands: pa.Table, resources: Mapping[str, floa
         raise JobError(f"engine: needs {needed} GPU{'s' * (needed > 1)}, and {resources.get('GPU', 0):.0f} are here: "
                        "use a CPU, or a cluster")
     workers = prepared.choice.workers or max(1, int(resources.get(kind, 1) / (needed or 1)))
-    last_fold = time.monotonic()
+    last_fold, assets = time.monotonic(), Assets()
+    assets.show(progress.assets_done, progress.assets - progress.assets_done)
     for receipt in graph.run_shards(planned, setting, prepared.choice, workers, alone):
         if prepared.lease:
             prepared.lease.check()
@@ -312,6 +314,7 @@ def _fan_out(prepared: Prepared, errands: pa.Table, resources: Mapping[str, floa
         if time.monotonic() - last_fold > FOLD_EVERY_SECONDS:
             progress.assets_done += prepared.folder.fold()
             last_fold = time.monotonic()
+            assets.show(progress.assets_done, progress.assets - progress.assets_done)
         show(progress)
 
 

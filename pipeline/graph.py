@@ -6,7 +6,7 @@ import functools
 import pickle
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from model_actors.actor import EngineActor
 from model_actors.choosing import EngineChoice
 from model_actors.engine import Engine, EngineError, Limits, StartError
 from pipeline.asking import Setting
+from pipeline.metrics import Metrics
 from pipeline.planning import Shard
 from pipeline.probing import plan_assets
 from pipeline.publishing import Published
@@ -92,20 +93,27 @@ def _make_work(setting: Setting, engine: Engine | StartError) -> Callable[[bytes
     helpers = Helpers(1, setting.job.limits.seconds, setting.job.limits.memory_mb)
     bench = None if isinstance(engine, StartError) else Bench(engine, helpers)
 
-    async def do(pickled: bytes) -> dict[str, Any]:
-        shard: Shard = pickle.loads(pickled)
+    metrics = Metrics()
+
+    async def receipt_of(shard: Shard) -> Receipt:
         if bench is None:
-            return asdict(Receipt(shard.id, 0, 0, [], f"engine: {engine}", fatal=True))
+            return Receipt(shard.id, 0, 0, [], f"engine: {engine}", fatal=True)
         try:
-            return asdict(await work(shard, setting, bench))
+            return await work(shard, setting, bench)
         except EngineError:
             raise
         except StartError as error:
-            return asdict(Receipt(shard.id, 0, 0, [], f"engine: {error}", fatal=True))
+            return Receipt(shard.id, 0, 0, [], f"engine: {error}", fatal=True)
         except StorageError as error:  # of the output: what is wrong with an input is a row
-            return asdict(Receipt(shard.id, 0, 0, [], f"output {setting.job.output}: {error}", fatal=True))
+            return Receipt(shard.id, 0, 0, [], f"output {setting.job.output}: {error}", fatal=True)
         except Exception as error:  # a mistake of ours: the driver must hear of it
-            return asdict(Receipt(shard.id, 0, 0, [], f"{type(error).__name__}: {error}"))
+            return Receipt(shard.id, 0, 0, [], f"{type(error).__name__}: {error}")
+
+    async def do(pickled: bytes) -> dict[str, Any]:
+        with metrics.at_work():
+            receipt = await receipt_of(pickle.loads(pickled))
+        metrics.count(receipt)
+        return asdict(replace(receipt, took=[], wrong=[]))  # the driver needs only what it counts
 
     return do
 

@@ -29,12 +29,17 @@ PARTS_AT_ONCE = 2
 """Small assets of one shard that are worked on at a time."""
 
 
+TAKEN = ("engine", "input_tokens", "output_tokens", "render_seconds", "ask_seconds", "rungs")
+"""Columns of `requests` that a receipt has."""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What the driver hears of a shard: never its rows. With an `error` nothing of it was published.
 
     `failed` of its `parts` hold a failure. A `fatal` error is the engine's or the output's: no shard can be
-    worked on.
+    worked on. What each request `took` and why things went `wrong`, by phase and category, is for whoever measures the
+    worker.
     """
 
     shard_id: str
@@ -44,6 +49,8 @@ class Receipt:
     error: str | None = None
     fatal: bool = False
     failed: int = 0
+    took: list[dict[str, Any]] = field(default_factory=list)
+    wrong: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,9 @@ def receipt(shard: Shard, rows: Rows) -> Receipt:
     parts = [{name: row[name] for name in PART_COLUMNS} for row in rows.tables["shards"]]
     units = sum(len(chunk.pages) + chunk.frames for part in shard.parts for chunk in part.chunks)
     failed = {row["asset"] for row in rows.tables["failures"]}
-    return Receipt(shard.id, units, len(rows.tables["failures"]), parts, failed=len(failed))
+    took = [{name: row[name] for name in TAKEN} for row in rows.tables["requests"]]
+    wrong = [{name: row[name] for name in ("phase", "category")} for row in rows.tables["failures"]]
+    return Receipt(shard.id, units, len(rows.tables["failures"]), parts, failed=len(failed), took=took, wrong=wrong)
 
 
 async def _part(part: Part, shard_id: str, setting: Setting, bench: Bench, rows: Rows) -> None:

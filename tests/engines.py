@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from model_actors.budgets import BUDGETS
-from model_actors.engine import Answer, EngineError, Limits, Reply, Request, RequestError
+from model_actors.engine import Answer, EngineError, Limits, Reply, Request, RequestError, Usage
 
 LIMITS = Limits(context=262_144, canvas=256, images=8, budgets=BUDGETS, pixels_per_em=11.0, text_in_prompt=True,
                 seconds_per_image=0.5)
@@ -47,3 +47,15 @@ class Scripted:
 
     async def close(self) -> None:
         pass
+
+
+class Doubtful(Scripted):
+    """Answers as Scripted does, or else `yes` to everything and never surely, for so many tokens each time."""
+
+    WRITTEN = 7
+
+    async def ask(self, request: Request) -> Reply:
+        await super().ask(request)
+        found = tuple(Answer(question.id, "yes", confidence=0.5, confidence_source="label_probability")
+                      for question in request.questions)
+        return Reply(answers=found, usage=Usage(input_tokens=100, output_tokens=self.WRITTEN))
