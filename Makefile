@@ -8,7 +8,7 @@ VLLM_BIN := $(VLLM)/bin
 N ?= 500
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help demo test test-browser test-vllm forms-vllm chaos lint bench bench-vllm clean
+.PHONY: help demo test test-metrics test-browser test-vllm forms-vllm chaos lint bench bench-vllm clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,6 +34,13 @@ demo: $(VENV)/base ## audit the small corpus in infra/demo and show what came ou
 
 test: $(VENV)/dev ## all tests; needs nothing but Python and wheels
 	$(BIN)/python -m pytest
+
+$(VENV)/metrics: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet -e '.[metrics]'
+	touch $@
+
+test-metrics: $(VENV)/metrics ## the tests of what a run exports to Prometheus, with Ray's own agent, which costs each run 2 s
+	$(BIN)/python -m pytest tests/metrics
 
 $(VENV)/browser: $(VENV)/dev
 	command -v chromium || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
