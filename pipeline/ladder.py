@@ -131,6 +131,7 @@ def _surer(asked: Sequence[Question], old: Reply, known: Mapping[str, GroundedAn
         other = again.get(answer.question)
         if other is not None and standing(other, learnt) > standing(answer, known):
             answer = other
+            settled.pop(answer.question, None)  # an abstention is held against nothing
             settled |= {answer.question: learnt[answer.question]} if answer.question in learnt else {}
         merged.append(answer)
     return replace(old, answers=tuple(merged), usage=old.usage + new.usage), settled

@@ -56,7 +56,7 @@ def climbed(teller: Teller, asked: Request, drawable: tuple[int, ...] = BUDGETS,
     async def ground(reply: Reply) -> dict[str, GroundedAnswer]:
         pages = [page(printed)] if printed else []
         return {each.question: ground_answer(question, each, pages) for each in reply.answers
-                for question in asked.questions if question.id == each.question}
+                for question in asked.questions if question.id == each.question and each.value is not None}
 
     return asyncio.run(climb(asked, teller, BUDGETS, redraw, ground))
 
@@ -129,6 +129,12 @@ def test_an_answer_that_the_page_contradicts_to_the_end_stands_as_contradicted()
     found = climbed(teller, request(DATED), printed="Due date: 3 February 2026")
     assert found.reply.answers == (sure("2026-02-08", 0.99, "dated"),)
     assert (found.rungs, found.grounded["dated"].status) == (("budget 280", "budget 560", "effort"), "contradicted")
+
+
+def test_what_was_said_of_an_answer_goes_with_it_where_the_model_then_finds_nothing() -> None:
+    teller = Teller(lambda asked: Reply((), (sure("2026-02-08" if asked.budget < 280 else None, 0.9, "dated"),)))
+    found = climbed(teller, request(DATED), printed="Due date: 3 February 2026")
+    assert (found.reply.answers[0].value, found.grounded, found.rungs) == (None, {}, ("budget 280",))
 
 
 @pytest.mark.parametrize("source", ["rule", "ocr", None])
