@@ -10,7 +10,7 @@ from pipeline.combining import KEPT, MAX_EVIDENCE, REFUTED, combine, place
 from pipeline.scenes import joined
 from pipeline.units import TICK, Stretch
 from schemas import answers
-from schemas.checklist import Event, Question, applies, condition
+from schemas.checklist import Condition, Event, Question, applies, condition
 
 Row = dict[str, Any]
 
@@ -61,9 +61,11 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
     merged: dict[str, Row] = {}
     unasked: set[str] = set()
     locked: list[str] = []
+    questions = {question.id: question for question in checklist}
     for question in checklist:
         own = sorted((row for row in chunk_answers if row["question"] == question.id), key=place)
-        locks = _locks(question, merged, unasked)
+        needs = condition(question)
+        locks = needs is not None and _locks(needs, questions[needs.question], merged, unasked)
         if locks is not False or (question.only_if and asset["status"] == "quarantined"):
             locked.append(question.id)
         if not own and (asset["status"] == "quarantined" or question.id not in asked) and not locks:
@@ -133,20 +135,20 @@ def _status(parts: Sequence[Row], failures: Sequence[Row]) -> Row:
             "coverage": 0.0 if unseen else 1.0 - lost / units if units else 1.0}
 
 
-def _locks(question: Question, merged: Mapping[str, Row], unasked: Collection[str]) -> bool | None:
-    """Whether `only_if` keeps a question from being asked, None while that is not known.
+def _locks(needs: Condition, question: Question, merged: Mapping[str, Row], unasked: Collection[str]) -> bool | None:
+    """Whether a condition on a question keeps another from being asked, None while that is not known.
 
     An unsure condition keeps nothing away, so that nothing is hidden by a doubt.
     """
-    needs = condition(question)
-    if needs is not None and needs.question in unasked:
+    if question.id in unasked:
         return None
-    if needs is None or needs.question not in merged:
+    row = merged.get(question.id)
+    if row is None:
         return False
-    row = merged[needs.question]
     if row["status"] == "not_applicable":
         return True
-    return bool(row["status"] == "answered" and (row["value"] == needs.value) != needs.equal)
+    return row["status"] == "answered" and needs.equal != answers.same(
+        question, row["value"], needs.value, row["currency"])
 
 
 def _page_verdict(question: Question, own: Sequence[Row]) -> str | None:

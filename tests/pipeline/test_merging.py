@@ -166,6 +166,20 @@ def test_only_if_hides_an_answer_only_where_its_condition_surely_fails(only_if: 
         assert (rows[1]["reason"], rows[1]["evidence"]) == (f"only_if does not hold: {only_if}", [])
 
 
+@pytest.mark.parametrize(("kind", "needs", "value", "typed", "status"), [
+    ("number", "90", "90.0", {"number": 90.0}, "answered"), ("number", "90", "91", {"number": 91.0}, "not_applicable"),
+    ("money", "48750.00 EUR", "48750", {"number": 48750.0, "currency": "EUR"}, "answered"),
+    ("money", "EUR 48750", "48750.00", {"number": 48750.0, "currency": "USD"}, "not_applicable"),
+    ("text", "north", "North", {}, "answered")])
+def test_a_condition_holds_for_a_value_as_a_verdict_does(kind: str, needs: str, value: str, typed: Row,
+                                                         status: str) -> None:
+    checklist = [ask("a", kind, expect=needs), ask("b", only_if=f"a == {needs}"), ask("c", only_if=f"a != {needs}")]
+    rows = merge(checklist, [answer(value, name="a", **typed), *(answer("x", name=name) for name in "bc")]).answers
+    assert (rows[0]["verdict"] == "pass") is (status == "answered")
+    assert [rows[1]["status"], rows[2]["status"]] == sorted(["answered", "not_applicable"],
+                                                            reverse=status != "answered")
+
+
 @pytest.mark.parametrize(("parts", "failures", "status", "lost", "coverage"), [
     ([part()], [], "ok", 0, 1.0),
     ([part(units_failed=1)], [failure(page=2)], "partial", 1, 0.75),
