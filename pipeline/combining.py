@@ -28,9 +28,10 @@ KEPT = ("status", "value", "number", "currency", "date", "confidence", "confiden
 def combine(question: Question, own: Sequence[Row]) -> Row:
     """One answer out of those of the chunks or pages, which are in order of place.
 
-    `surest`: the value that stands clearly before every other; answers that the page's own words do not bear out count
-    only where there are no others, and a conflict is unsure and keeps both sides' evidence. `any` and `all`: yes where
-    one says so, or where all do. `first`: the first that was answered. `sum`: the sum of all amounts.
+    `surest`: the value that stands clearly before every other; a conflict is unsure and keeps both sides' evidence.
+    `any` and `all`: yes where one says so, or where all do. `first`: the first that was answered. `sum`: the sum of all
+    amounts. An answer that the page's own words do not bear out gives way to one that they do; what rests on several
+    parts is as sure as the least sure of them, and borne out if all are.
     """
     if not own:
         return {"status": "failed", "reason": "no part of the asset could be asked", "evidence": [], "engine": ""}
@@ -45,7 +46,8 @@ def combine(question: Question, own: Sequence[Row]) -> Row:
         case "all":
             return {**shared, **_decided(answered, own, "no")}
         case "first":
-            return {**shared, **_taken(answered[0], answered[:1])}
+            first = next((row for row in answered if not _is_refuted(row)), answered[0])
+            return {**shared, **_taken(first, [first])}
         case "sum":
             return {**shared, **_sum(answered, len(own))}
         case "surest":
@@ -58,9 +60,9 @@ def _abstention(own: Sequence[Row], reason: str | None) -> Row:
 
 
 def _surest(answered: Sequence[Row]) -> Row:
-    borne_out = [row for row in answered if row.get("grounding") not in REFUTED]
+    borne_out = [row for row in answered if not _is_refuted(row)]
     best: dict[tuple[Any, ...], Row] = {}
-    for row in _by_confidence(borne_out or answered):
+    for row in _surest_first(borne_out or answered):
         value = row["value"].strip().casefold() if row["number"] is None else row["number"]
         best.setdefault((value, row["currency"]), row)
     ranked = list(best.values())
@@ -73,12 +75,13 @@ def _surest(answered: Sequence[Row]) -> Row:
 
 def _decided(answered: Sequence[Row], own: Sequence[Row], by_one: str) -> Row:
     """`by_one` where one part answers so; else the other answer, once every part has given it."""
-    deciding = _by_confidence([row for row in answered if row["value"] == by_one])
+    deciding = _surest_first([row for row in answered if row["value"] == by_one])
     if deciding:
         return _taken(deciding[0], deciding)
     if len(answered) < len(own):
         return _abstention(own, f"{len(own) - len(answered)} of {len(own)} parts gave no answer")
-    return _taken(min(answered, key=_confidence), _by_confidence(answered))
+    ranked = _surest_first(answered)
+    return _taken(ranked[-1], ranked)
 
 
 def _sum(answered: Sequence[Row], parts: int) -> Row:
@@ -87,7 +90,7 @@ def _sum(answered: Sequence[Row], parts: int) -> Row:
         return {"status": "unsure", "evidence": _evidence(answered),
                 "reason": f"its parts are in several currencies: {', '.join(currencies)}"}
     total = sum((Decimal(row["value"]) for row in answered), Decimal(0))
-    return {**_taken(min(answered, key=_confidence), answered), "value": f"{total:f}", "number": float(total),
+    return {**_taken(_surest_first(answered)[-1], answered), "value": f"{total:f}", "number": float(total),
             "reason": f"the sum of {len(answered)} answers; {parts - len(answered)} of {parts} parts gave none"}
 
 
@@ -103,8 +106,13 @@ def _confidence(row: Row) -> float:
     return float(row["confidence"] or 0.0)
 
 
-def _by_confidence(rows: Sequence[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-_confidence(row), place(row)))
+def _is_refuted(row: Row) -> bool:
+    return row.get("grounding") in REFUTED
+
+
+def _surest_first(rows: Sequence[Row]) -> list[Row]:
+    """By confidence, but those that the page's own words do not bear out last."""
+    return sorted(rows, key=lambda row: (_is_refuted(row), -_confidence(row), place(row)))
 
 
 def place(row: Row) -> tuple[int, list[int], str]:

@@ -87,6 +87,22 @@ def test_an_answer_that_the_page_does_not_bear_out_gives_way_to_one_that_it_does
     assert (alone["value"], alone["grounding"]) == ("x", grounding)
 
 
+def test_a_decision_rests_on_what_the_page_bears_out_where_there_is_such() -> None:
+    wrong, right, other = (part(1, "yes", 0.99, grounding="absent"), part(2, "yes", 0.6, grounding="exact"),
+                           part(3, "no", 0.9))
+    for rule in ("any", "first"):
+        row = combine(ask(rule), [wrong, right, other])
+        assert (row["value"], row["grounding"], row["confidence"]) == ("yes", "exact", 0.6)
+
+
+@pytest.mark.parametrize(("rule", "answer"), [("sum", "number"), ("all", "yes/no")])
+def test_what_rests_on_all_parts_is_borne_out_only_if_each_is(rule: str, answer: str) -> None:
+    value = "1" if rule == "sum" else "yes"
+    row = combine(ask(rule, answer), [part(1, value, 0.5, number=1.0, grounding="exact"),
+                                      part(2, value, 0.99, number=1.0, grounding="contradicted")])
+    assert (row["status"], row["grounding"]) == ("answered", "contradicted")
+
+
 def test_probabilities_go_with_the_answer_that_is_taken() -> None:
     given_ = [{"label": "yes", "probability": 0.9}, {"label": "no", "probability": 0.1}]
     assert combine(ask("surest"), [part(1, "yes", probabilities=given_)])["probabilities"] == given_
