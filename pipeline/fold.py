@@ -23,7 +23,7 @@ from pipeline.merging import judge, merge_asset
 from pipeline.publishing import Published, ShardObject
 from pipeline.screen_texts import Frame, frame_of, merge_lines
 from pipeline.tables import Staged, rows_of
-from schemas.checklist import Question
+from schemas.checklist import Question, applies
 from schemas.records import PUBLISHED, TABLES, rows_to_table
 
 TRANSACTION = "canvass-fold"
@@ -132,6 +132,12 @@ class Fold:
         items = self._record["items"]
         return any(item in items and items[item] is None for item in part["asked"].split())
 
+    def _is_asked(self, row: Row, kind: str) -> bool:
+        """Whether the checklist still asks what a row answers, of objects of its kind."""
+        question = self._questions.get(row["question"])
+        return question is not None and applies(question, kind) and (
+            row["question_fingerprint"] in self._record["questions"])
+
     def _merge(self, staged: Mapping[str, Staged], before: Mapping[str, Row], rounds: Mapping[str, Row],
                kept: Mapping[str, Mapping[str, Row]]) -> None:
         """Write the members' rows to their tables, and make each asset's own as soon as its last part was read."""
@@ -140,7 +146,8 @@ class Fold:
             if row["shard_id"] in kept[row["asset"]]:
                 held[row["asset"]].failures.append(row)
         for row in self._rows("answers", kept):
-            if row["shard_id"] in kept[row["asset"]] and row["question_fingerprint"] in self._record["questions"]:
+            part = kept[row["asset"]].get(row["shard_id"])
+            if part is not None and self._is_asked(row, part["kind"]):
                 held[row["asset"]].answers.append(self._judged(row))
         self._made["answers"] += [row for own in held.values() for row in own.answers]
         self._hold_frames(held, {asset for asset in kept if before[asset]["kind"] == "video"}, kept)
@@ -148,9 +155,9 @@ class Fold:
             tables = ShardObject(self._output, Published(*member)).tables()
             parts = tables["shards"].to_pylist()
             wanted = [part for part in parts if part["asset"] in rounds]
-            answers = tables["answers"].to_pylist()
+            answers, kinds = tables["answers"].to_pylist(), {part["asset"]: part["kind"] for part in wanted}
             judged = [self._judged(row) for row in answers if row["asset"] in rounds
-                      and row["question_fingerprint"] in self._record["questions"]]
+                      and self._is_asked(row, kinds[row["asset"]])]
             if judged != answers:  # the checklist has changed since
                 tables["answers"] = rows_to_table("answers", judged)
             for name in set(PUBLISHED) - {"shards"}:

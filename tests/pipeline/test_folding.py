@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -374,3 +375,14 @@ def test_another_run_that_has_folded_meanwhile_is_noticed_before_anything_is_com
         folder.fold()
     assert fold(output) == 0
     assert read(output, "transcripts", "asset") == [("/2",), ("/3",), ("/a",)]
+
+
+def test_answers_go_where_their_question_is_no_longer_for_objects_of_the_kind(tmp_path: Path) -> None:
+    output = str(tmp_path)
+    publish(output, Published("f", "s1"), shard("s1", {"/a": (0, 1)}, asked="a b", answers={"a": "x", "b": "y"}))
+    first, other = (Question.model_validate({"id": name, "ask": "?", "answer": "text"}) for name in "ab")
+    fold(output, names_of("a", "b"), (first, other))
+    names = replace(names_of("a", "b"), documents={"b": "b"})
+    Folder(output, [first.model_copy(update={"of": "videos"}), other], names).judge_again([("/a", 1)])
+    assert read(output, "answers", "question", "level") == [("b", "asset"), ("b", "chunk")]
+    assert read(output, "assets", "asset", "asked") == [("/a", "b")]
