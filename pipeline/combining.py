@@ -25,8 +25,8 @@ KEPT = ("status", "value", "number", "currency", "date", "confidence", "confiden
 """Columns that the asset's answer takes from the answer of a part."""
 
 
-def combine(question: Question, own: Sequence[Row]) -> Row:
-    """One answer out of those of the chunks or pages, which are in order of place.
+def combine(question: Question, own: Sequence[Row], lost: int = 0) -> Row:
+    """One answer out of those of the chunks or pages, which are in order of place; `lost` others gave none.
 
     `surest`: the value that stands clearly before every other; a conflict is unsure and keeps both sides' evidence.
     `any` and `all`: yes where one says so, or where all do. `first`: the first that was answered. `sum`: the sum of all
@@ -42,14 +42,14 @@ def combine(question: Question, own: Sequence[Row]) -> Row:
         return {**shared, **_abstention(own, own[0]["reason"])}
     match question.combine:
         case "any":
-            return {**shared, **_decided(answered, own, "yes")}
+            return {**shared, **_decided(answered, own, lost, "yes")}
         case "all":
-            return {**shared, **_decided(answered, own, "no")}
+            return {**shared, **_decided(answered, own, lost, "no")}
         case "first":
             first = next((row for row in answered if not _is_refuted(row)), answered[0])
             return {**shared, **_taken(first, [first])}
         case "sum":
-            return {**shared, **_sum(answered, len(own))}
+            return {**shared, **_sum(answered, len(own) + lost)}
         case "surest":
             return {**shared, **_surest(answered)}
 
@@ -73,13 +73,14 @@ def _surest(answered: Sequence[Row]) -> Row:
     return _taken(ranked[0], rivals)
 
 
-def _decided(answered: Sequence[Row], own: Sequence[Row], by_one: str) -> Row:
+def _decided(answered: Sequence[Row], own: Sequence[Row], lost: int, by_one: str) -> Row:
     """`by_one` where one part answers so; else the other answer, once every part has given it."""
     deciding = _surest_first([row for row in answered if row["value"] == by_one])
     if deciding:
         return _taken(deciding[0], deciding)
-    if len(answered) < len(own):
-        return _abstention(own, f"{len(own) - len(answered)} of {len(own)} parts gave no answer")
+    parts = len(own) + lost
+    if len(answered) < parts:
+        return _abstention(own, f"{parts - len(answered)} of {parts} parts gave no answer")
     ranked = _surest_first(answered)
     return _taken(ranked[-1], ranked)
 
@@ -119,3 +120,9 @@ def place(row: Row) -> tuple[int, list[int], str]:
     """Where in its asset the part stands that an answer is about; a key to sort by."""
     chunk = row["chunk_id"] or ""
     return row["page"] or 0, [int(number) for number in re.findall(r"\d+", chunk)], chunk
+
+
+def pages_of(row: Row) -> range:
+    """The pages from the first to the last of those that an answer is about; none of a video's."""
+    chunk = re.search(r"p(\d+)-(\d+)$", row["chunk_id"])
+    return range(int(chunk[1]), int(chunk[2]) + 1) if chunk else range(0)

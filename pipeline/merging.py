@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.combining import KEPT, MAX_EVIDENCE, REFUTED, combine, place
+from pipeline.combining import KEPT, MAX_EVIDENCE, REFUTED, combine, pages_of, place
 from pipeline.scenes import joined
 from pipeline.units import TICK, Stretch
 from schemas import answers
-from schemas.checklist import Condition, Event, Question, applies, condition
+from schemas.checklist import Condition, Event, Question, applies, condition, select_pages
 
 Row = dict[str, Any]
 
@@ -72,7 +72,8 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
             if applies(question, asset["kind"]) and asset["status"] != "quarantined":
                 unasked.add(question.id)
             continue
-        row = combine(question, own)
+        lost = _lost(question, own, parts, failures)
+        row = combine(question, own, lost)
         row |= {**common, "question": question.id, "level": "asset", "answer_type": question.answer.type,
                 "severity": question.severity, "coverage": asset["coverage"], "source": "engine"}
         row.setdefault("question_fingerprint", "")
@@ -85,7 +86,7 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
             if found:
                 row["evidence"] = [event["evidence"][0] for event in found[:MAX_EVIDENCE]]
         by_page = question.scope == "page" and row["status"] != "not_applicable"
-        row["verdict"] = _page_verdict(question, own) if by_page else judge(question, row)
+        row["verdict"] = _page_verdict(question, own, lost) if by_page else judge(question, row)
         review = next((each for each in reversed(reviews) if each["question"] == question.id), None)
         if review is not None:
             told.append({**row, "level": "reviewed"})
@@ -151,8 +152,22 @@ def _locks(needs: Condition, question: Question, merged: Mapping[str, Row], unas
         question, row["value"], needs.value, row["currency"])
 
 
-def _page_verdict(question: Question, own: Sequence[Row]) -> str | None:
-    verdicts = {row["verdict"] for row in own}
+def _lost(question: Question, own: Sequence[Row], parts: Sequence[Row], failures: Sequence[Row]) -> int:
+    """How many pages, or stretches of a video, failed that no whole answer to a question is about.
+
+    Those count that were asked with it, and of a document those that it is asked of.
+    """
+    answered = {row["shard_id"] for row in own}
+    asked = {part["asked"] for part in parts if part["shard_id"] in answered}
+    shards = {part["shard_id"] for part in parts if part["asked"] in asked}
+    failed = {(row["page"], row["time_s"]) for row in failures if row["shard_id"] in shards}
+    seen = {page for row in own if row["coverage"] == 1.0 for page in pages_of(row)}
+    wanted = select_pages(question.pages, max((page or 0 for page, _ in failed), default=0))
+    return sum(page is None or (page in wanted and page not in seen) for page, _ in failed)
+
+
+def _page_verdict(question: Question, own: Sequence[Row], lost: int) -> str | None:
+    verdicts = {row["verdict"] for row in own} | ({"unsure"} if lost and question.expect is not None else set())
     return next((verdict for verdict in ("fail", "unsure", "pass") if verdict in verdicts),
                 None if question.expect is None else "unsure")
 

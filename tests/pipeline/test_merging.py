@@ -41,7 +41,7 @@ def answer(value: str | None, confidence: float | None = 0.9, name: str = "q", *
     return {"question": name, "question_fingerprint": f"fp-{name}", "page": page, "chunk_id": f"p{page}-{page}",
             "status": "unsure" if value is None else "answered", "value": value, "number": None, "currency": None,
             "date": None, "confidence": confidence, "confidence_source": "rule", "verdict": None, "engine": "e",
-            "probabilities": None,
+            "probabilities": None, "shard_id": "s0", "coverage": 1.0,
             "evidence": [quote(page)], "reason": "not found" if value is None else "printed", **entries}
 
 
@@ -164,6 +164,34 @@ def test_only_if_hides_an_answer_only_where_its_condition_surely_fails(only_if: 
     assert (rows[1]["value"], rows[1]["verdict"]) == ((None, None) if hidden else ("x", "pass"))
     if hidden:
         assert (rows[1]["reason"], rows[1]["evidence"]) == (f"only_if does not hold: {only_if}", [])
+
+
+UNSEEN = [part(0, 2, units_failed=1), part(1, 2)]
+
+
+@pytest.mark.parametrize(("entries", "failures", "verdict"), [
+    ({"combine": "all"}, [failure(page=2)], "unsure"), ({"combine": "all"}, [failure(phase="ask")], "unsure"),
+    ({"combine": "any", "expect": "no"}, [failure(page=2)], "unsure"), ({"scope": "page"}, [failure(page=2)], "unsure"),
+    ({"combine": "all", "pages": "1, 3"}, [failure(page=2)], "pass"),
+    ({"scope": "page", "pages": "1, 3-last"}, [failure(page=2)], "pass"),
+    ({"combine": "all"}, [{**failure(page=2), "shard_id": "s1"}], "unsure"),
+    ({"combine": "all"}, [{**failure(page=2), "shard_id": "later"}], "pass"),
+    ({"combine": "all"}, [failure("not all of the page could be drawn", page=3)], "pass")])
+def test_what_every_page_must_say_is_not_known_while_one_of_them_failed(
+        entries: Row, failures: list[Row], verdict: str) -> None:
+    question = ask(answer="yes/no", **{"expect": "yes", **entries})
+    value = question.expect
+    rows = [answer(value, page=page, verdict="pass") for page in (1, 3)]
+    parts = [*UNSEEN, part(2, 1, shard_id="later", asked="another", units_failed=1)]
+    assert merge([question], rows, failures, parts).answers[0]["verdict"] == verdict
+
+
+def test_a_chunk_of_which_a_page_is_missing_is_no_whole_answer() -> None:
+    rows = [answer("yes", page=None, chunk_id="d0:p1-3", coverage=coverage) for coverage in (2 / 3,)]
+    checklist = [ask(answer="yes/no", expect="yes", combine="all"), ask("r", "yes/no", expect="yes")]
+    rows += [{**row, "question": "r"} for row in rows]
+    merged = merge(checklist, rows, [failure(page=2)], [part(units_failed=1)])
+    assert [row["verdict"] for row in merged.answers] == ["unsure", "pass"]
 
 
 @pytest.mark.parametrize(("kind", "needs", "value", "typed", "status"), [
