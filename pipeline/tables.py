@@ -142,8 +142,15 @@ def append(output: str, name: str, rows: list[dict[str, object]], once: str) -> 
     """Append rows that belong to no shard, such as a run's, in one commit; `once` names it, so that it is made once."""
     table = create_table(output, name)
     if table.transaction_version(once) is None:
-        write_deltalake(table, rows_to_table(name, rows), mode="append",
+        write_deltalake(table, rows_to_table(name, rows).cast(_bare(TABLES[name])), mode="append",
                         commit_properties=CommitProperties(app_transactions=[Transaction(once, 1)]))
+
+
+def _bare(schema: pa.Schema) -> pa.Schema:
+    """A schema without comments: Delta takes no rows whose columns are described otherwise than those of a table that
+    an older Canvass made.
+    """
+    return pa.schema([field.remove_metadata() for field in schema])
 
 
 class Staged:
@@ -183,8 +190,9 @@ class Staged:
         path = f"{self._path}/{self._name}"
         if replaced:
             quoted = ", ".join("'" + asset.replace("'", "''") + "'" for asset in sorted(replaced))
-            staged = pads.dataset([path], schema=self._schema, filesystem=self._system, format="parquet")
-            reader = pa.RecordBatchReader.from_batches(self._schema, staged.to_batches())
+            schema = _bare(self._schema)
+            staged = pads.dataset([path], schema=schema, filesystem=self._system, format="parquet")
+            reader = pa.RecordBatchReader.from_batches(schema, staged.to_batches())
             write_deltalake(table, reader, mode="overwrite", predicate=f"asset IN ({quoted})",
                             commit_properties=properties, writer_properties=WRITER)
             self._system.delete_file(path)

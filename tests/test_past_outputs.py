@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from pipelines import Runner
 
 from jobs.querying import connect, export
+from jobs.reviewing import export_queue, import_reviews
+from schemas.job import Job
 from schemas.records import SCHEMA_VERSION, TABLES
 
 VERSIONS = sorted((Path(__file__).parent / "data" / "outputs").glob("v*"))
@@ -69,3 +72,19 @@ def test_a_run_goes_on_with_it(output: Path, tmp_path: Path, run: Runner) -> Non
         "two pages.pdf": False, "new.pdf": True}
     assert json.loads((output / "_canvass.json").read_bytes()) == {"schema_version": SCHEMA_VERSION}
     assert [row["asset"] for row in tables["transcripts"]].count(str(tmp_path / "in" / "new.pdf")) == 1
+
+
+def test_a_person_s_answers_stand_in_it_in_the_place_of_the_engine_s(output: Path, tmp_path: Path) -> None:
+    kind = {"id": "kind", "ask": "What is it?", "answer": ["letter", "invoice"], "severity": "high"}
+    job = Job.model_validate({"name": "old", "inputs": [INPUTS], "output": str(output), "checklist": [kind]})
+    assert export_queue(job, tmp_path / "queue", "csv") == 4
+    with open(tmp_path / "queue" / "review.csv", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with open(tmp_path / "done.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(row | {"correct_value": "letter"} for row in rows[:2])
+    assert import_reviews(job, tmp_path / "done.csv", None).reviews == 2
+    assert connect(str(output)).execute("select source, value, count(*) from answers where level = 'asset' and "
+                                        "question = 'kind' group by all order by all").fetchall() == [
+        ("human", "letter", 2), (None, None, 3)]
