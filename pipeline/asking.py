@@ -14,7 +14,7 @@ import numpy as np
 from model_actors.engine import Answer, Block, Engine, Reply, Request, RequestError, Transcript, Words
 from pipeline.evidence import keep_pictures
 from pipeline.fingerprints import Fingerprints
-from pipeline.grounding import GroundedAnswer, Page, ground_answer, ground_transcript
+from pipeline.grounding.ground import GroundedAnswer, Page, ground_answer, ground_transcript
 from pipeline.ladder import Climbed, Redraw, climb
 from pipeline.merging import judge
 from pipeline.own_words import OCR_RAISES, OwnWords

@@ -9,7 +9,7 @@ import numpy as np
 
 from model_actors.canvas import is_read
 from model_actors.engine import Answer, Engine, Reply, Request, RequestError, Transcript
-from pipeline.grounding import GroundedAnswer
+from pipeline.grounding.ground import GroundedAnswer
 from pipeline.rendering import Rendered
 from schemas import answers
 from schemas.checklist import Question

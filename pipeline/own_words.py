@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from model_actors import ocr
 from model_actors.engine import Pixels, Reply, View, Words
-from pipeline.grounding import Page
+from pipeline.grounding.ground import Page
 from pipeline.rendering import Rendered
 from schemas.job import Job
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from model_actors.engine import Words
-from pipeline.grounding import Page
+from pipeline.grounding.ground import Page
 
 
 def words_of(*lines: str) -> Words:

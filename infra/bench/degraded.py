@@ -38,9 +38,9 @@ sys.path.insert(0, str(ROOT))
 from model_actors.embedded_engine import EmbeddedEngine  # noqa: E402
 from model_actors.engine import Answer, Pixels, Request, View, Words  # noqa: E402
 from pipeline import pages as pdf  # noqa: E402
-from pipeline.alignment import align  # noqa: E402
-from pipeline.differences import THRESHOLDS  # noqa: E402
-from pipeline.tokens import page_tokens  # noqa: E402
+from pipeline.grounding.alignment import align  # noqa: E402
+from pipeline.grounding.differences import THRESHOLDS  # noqa: E402
+from pipeline.grounding.tokens import page_tokens  # noqa: E402
 from schemas.checklist import Question  # noqa: E402
 
 BUDGET, BINS = 1120, 10

@@ -36,10 +36,10 @@ from infra.bench.real_text import typeset  # noqa: E402
 from model_actors.engine import Words  # noqa: E402
 from model_actors.ocr import Ocr  # noqa: E402
 from pipeline import pages as pdf  # noqa: E402
-from pipeline.alignment import align  # noqa: E402
-from pipeline.differences import THRESHOLDS  # noqa: E402
-from pipeline.grounding import Grounding, Page, ground_transcript, needs_review  # noqa: E402
-from pipeline.tokens import text_tokens  # noqa: E402
+from pipeline.grounding.alignment import align  # noqa: E402
+from pipeline.grounding.differences import THRESHOLDS  # noqa: E402
+from pipeline.grounding.ground import Grounding, Page, ground_transcript, needs_review  # noqa: E402
+from pipeline.grounding.tokens import text_tokens  # noqa: E402
 
 BUDGET, EACH = 1120, 60
 PAGES_A_PACKAGE = 3

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from model_actors.engine import Words
-from pipeline.grounding import Finding, Grounding
+from pipeline.grounding.ground import Finding, Grounding
 
 NAMES = ("Abernathy Baxendale Castellano Dombrowski Eastwick Fitzgerald Grunwald Hawthorne Ingersoll Jankowski "
          "Kowalczyk Lindqvist Montgomery Nakamura Oppenheim Pemberton Quimby Rutherford Szymanski Thackeray Underhill "

@@ -10,7 +10,7 @@ import pytest
 from engines import LIMITS
 
 from model_actors.engine import Answer, Limits, Reply, Request, RequestError, Transcript, Usage, View, Words
-from pipeline.grounding import GroundedAnswer, Page, ground_answer
+from pipeline.grounding.ground import GroundedAnswer, Page, ground_answer
 from pipeline.ladder import EFFORT, Climbed, climb
 from pipeline.rendering import Rendered
 from schemas.checklist import Question

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.printed_values import Printed, PrintedText, dates, nearly, numbers, same
+from pipeline.grounding.printed_values import Printed, PrintedText, dates, nearly, numbers, same
 
 
 def printed(text: str) -> PrintedText:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.passages import Passage, find
-from pipeline.tokens import page_tokens, text_tokens
+from pipeline.grounding.passages import Passage, find
+from pipeline.grounding.tokens import page_tokens, text_tokens
 
 PAGE = page_tokens("Invoice 4711 of 3 May for Brindlewick Pump Works Ltd and for Harbour Pump Stores Ltd".split())
 

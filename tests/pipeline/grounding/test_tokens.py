@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tokens import COUNTED, LOOSE, MARKED, page_tokens, readable, readings, same_number, text_tokens
+from pipeline.grounding.tokens import COUNTED, LOOSE, MARKED, page_tokens, readable, readings, same_number, text_tokens
 
 
 @pytest.mark.parametrize(("text", "keys"), [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from model_actors.engine import Words
-from pipeline.reading_order import in_reading_order
+from pipeline.grounding.reading_order import in_reading_order
 
 
 def words(*boxes: tuple[float, float, float, float]) -> Words:

@@ -9,10 +9,10 @@ from itertools import accumulate
 
 from rapidfuzz.fuzz import partial_ratio_alignment
 
-from pipeline.alignment import align, counted
-from pipeline.differences import THRESHOLDS
-from pipeline.printed_values import nearly
-from pipeline.tokens import Tokens, is_number
+from pipeline.grounding.alignment import align, counted
+from pipeline.grounding.differences import THRESHOLDS
+from pipeline.grounding.printed_values import nearly
+from pipeline.grounding.tokens import Tokens, is_number
 
 LEAST_LIKENESS = 60.0
 """Likeness (0..100, rapidfuzz's partial ratio) of a text to the passage most like it below which it is another."""

@@ -8,9 +8,9 @@ from typing import Literal
 
 from rapidfuzz.distance import Indel
 
-from pipeline.alignment import MOVED, Alignment, Gap
-from pipeline.loops import loops
-from pipeline.tokens import Tokens, digits, is_number, letters
+from pipeline.grounding.alignment import MOVED, Alignment, Gap
+from pipeline.grounding.loops import loops
+from pipeline.grounding.tokens import Tokens, digits, is_number, letters
 
 Kind = Literal["contradiction", "unsupported", "omission", "loop", "invented", "reading_order"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alignment import Alignment, Gap, align, counted
-from pipeline.tokens import page_tokens, text_tokens
+from pipeline.grounding.alignment import Alignment, Gap, align, counted
+from pipeline.grounding.tokens import page_tokens, text_tokens
 
 
 def aligned(text: str, page: str, ocr: bool = False) -> Alignment:

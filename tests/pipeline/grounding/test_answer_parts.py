@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_actors.engine import Answer, Evidence
-from pipeline.answer_parts import Part, parts_of
+from pipeline.grounding.answer_parts import Part, parts_of
 from schemas.checklist import Question
 
 

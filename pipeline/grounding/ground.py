@@ -13,14 +13,14 @@ from typing import Literal
 from model_actors import values
 from model_actors.engine import Answer, Evidence, Words
 from model_actors.layout import Box
-from pipeline import passages, printed_values
-from pipeline.alignment import align, counted
-from pipeline.answer_parts import Part, parts_of
-from pipeline.differences import THRESHOLDS, Compared, Kind, differences
-from pipeline.passages import Passage
-from pipeline.printed_values import Printed, PrintedText
-from pipeline.reading_order import in_reading_order
-from pipeline.tokens import COUNTED, Tokens, digits, page_tokens, readable, text_tokens
+from pipeline.grounding import passages, printed_values
+from pipeline.grounding.alignment import align, counted
+from pipeline.grounding.answer_parts import Part, parts_of
+from pipeline.grounding.differences import THRESHOLDS, Compared, Kind, differences
+from pipeline.grounding.passages import Passage
+from pipeline.grounding.printed_values import Printed, PrintedText
+from pipeline.grounding.reading_order import in_reading_order
+from pipeline.grounding.tokens import COUNTED, Tokens, digits, page_tokens, readable, text_tokens
 from schemas import answers
 from schemas.checklist import Question
 

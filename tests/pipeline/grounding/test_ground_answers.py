@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from printed_pages import page
 
 from model_actors.engine import Answer, Evidence
-from pipeline.grounding import GroundedAnswer, Page, ground_answer
+from pipeline.grounding.ground import GroundedAnswer, Page, ground_answer
 from schemas.checklist import JsonSchema, Question
 
 CONTRACT = (page("Supply Agreement", "Effective date: 1 June 2025", "Notice period: 60 days",

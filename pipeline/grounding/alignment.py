@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel
 
-from pipeline.tokens import COUNTED, LOOSE, Tokens, bare, digits, is_number, readable, same_number
+from pipeline.grounding.tokens import COUNTED, LOOSE, Tokens, bare, digits, is_number, readable, same_number
 
 TILES = (5, 3, 2)
 """Tokens of an n-gram that is looked for elsewhere on the page, longest first."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.loops import Loop, loops
+from pipeline.grounding.loops import Loop, loops
 
 
 @pytest.mark.parametrize(("text", "page", "expected"), [

@@ -16,9 +16,9 @@ from printed_pages import page
 
 from model_actors.engine import Words
 from pipeline import pages as pdf
-from pipeline.grounding import MOST_FINDINGS, Finding, Page, ground_transcript, needs_review
+from pipeline.grounding.ground import MOST_FINDINGS, Finding, Page, ground_transcript, needs_review
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))  # the benchmarks lie beside the package
 
 from infra.bench import planted  # noqa: E402

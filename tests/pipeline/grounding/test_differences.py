@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.alignment import align, counted
-from pipeline.differences import THRESHOLDS, Compared, Difference, differences
-from pipeline.tokens import page_tokens, text_tokens
+from pipeline.grounding.alignment import align, counted
+from pipeline.grounding.differences import THRESHOLDS, Compared, Difference, differences
+from pipeline.grounding.tokens import page_tokens, text_tokens
 
 
 def found(text: str, *lines: str, source: str = "text_layer") -> list[Difference]:
