@@ -32,8 +32,8 @@ LEAST_CONTRAST = 16
 JUDGED_HEIGHT = 8
 """Height of a word in px below which its strokes may fall between the samples, so that it passes for seen."""
 
-STRIP_WORDS, LEAST_WORDS = 40, 12
-"""Words of a page that OCR is asked about, those around the middle one from the top; and how few tell nothing."""
+STRIP_WORDS, LEAST_WORDS = 12, 8
+"""Words of a page that OCR is asked about, from the middle on, in two lines or so; and how few tell nothing."""
 
 LEGIBLE = re.compile(r"[0-9A-Za-zÀ-ɏͰ-Ͽ]{4,}")
 """Words that the OCR weights know the letters of, and that are long enough not to be met by chance."""
@@ -93,19 +93,18 @@ def refuted(words: Words, pixels: Pixels, read: Callable[[Pixels], Words]) -> st
 
     None where there are too few words to tell, or OCR is not sure of them.
 
-    `pixels` is uint8 [height, width, 3]. A strip costs about a tenth of a page.
+    `pixels` is uint8 [height, width, 3]. A strip costs about an eighth of a page.
     """
-    middle = words.boxes[:, 1] + words.boxes[:, 3]
-    order = np.argsort(middle, kind="stable")
-    start = max(0, (len(words) - STRIP_WORDS) // 2)
-    boxes = words.boxes[order[start:start + STRIP_WORDS]]
-    if not len(boxes):
+    legible = np.array([LEGIBLE.fullmatch(text.strip(EDGES)) is not None for text in words.texts], bool)
+    order = np.argsort(words.boxes[:, 1] + words.boxes[:, 3], kind="stable")
+    downwards = order[legible[order]]
+    start = max(0, min(len(downwards) // 2, len(downwards) - STRIP_WORDS))
+    boxes = words.boxes[downwards[start:start + STRIP_WORDS]]
+    if len(boxes) < LEAST_WORDS:
         return None
     top, bottom = float(boxes[:, 1].min()), float(boxes[:, 3].max())
-    inside = np.flatnonzero((words.boxes[:, 1] >= top) & (words.boxes[:, 3] <= bottom))
-    wanted = [text.casefold() for index in inside if LEGIBLE.fullmatch(text := words.texts[index].strip(EDGES))]
-    if len(wanted) < LEAST_WORDS:
-        return None
+    inside = np.flatnonzero(legible & (words.boxes[:, 1] >= top) & (words.boxes[:, 3] <= bottom))
+    wanted = [words.texts[index].strip(EDGES).casefold() for index in inside]
     height, margin = pixels.shape[0], (bottom - top) / 10
     seen = read(pixels[int(max(0.0, top - margin) * height):int(min(1.0, bottom + margin) * height) + 1])
     found = [text.strip(EDGES).casefold() for text in seen.texts]
