@@ -34,9 +34,10 @@ def plan_asset(errand: Errand, job: Job, limits: Limits, names: Fingerprints, he
         head = storage.read_head(asset.uri, sources.HEAD_BYTES)
         if not head:
             raise UnreadableError("empty", "holds no bytes: upload it again")
-        kind = sources.sniff(head)
-        if kind.name == "unknown":
+        found = sources.sniff(head)
+        if found.name == "unknown":
             raise UnreadableError("unsupported", f"not a PDF, image or video: {sources.describe(head)}")
+        kind = found
         wanted, asking = _asked(errand, kind, job, names)
         whole = Part(asset, kind, (), asked_text(wanted), errand.stamp, errand.round)
         with local_copy(whole) as path:

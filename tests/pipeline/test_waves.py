@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bad_inputs
+import pipelines
 import pytest
 from pipelines import Runner, Tables
 
@@ -101,6 +102,27 @@ def test_what_cannot_be_read_is_not_asked_again_and_again(run: Runner, folder: P
     tables = ask(run, folder, CHECKLIST)
     assert rounds(tables)["page.pdf"] == 1
     assert ask(run, folder, CHECKLIST) == tables
+
+
+def test_a_video_that_is_overwritten_between_two_waves_is_not_asked_for_ever(
+        run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = tmp_path / "in" / "gate.mp4"
+    clip.parent.mkdir()
+    bad_inputs.video(clip, 2, 5, (640, 360), draw=lambda _: bad_inputs.np.asarray(
+        bad_inputs._picture(["Type: invoice"], (640, 360), 40)))
+    waves: list[Any] = []
+    unlocked = pipelines.unlocked
+
+    def overwritten(prepared: Any, wave: Any) -> Any:
+        clip.write_text("a note in the place of the video")
+        waves.append(unlocked(prepared, wave))
+        assert len(waves) < 3
+        return waves[-1]
+
+    monkeypatch.setattr(pipelines, "unlocked", overwritten)
+    tables = ask(run, tmp_path, [KIND, {"id": "due", "ask": "When?", "answer": "date", "only_if": "kind == invoice"}])
+    [asset] = tables["assets"]
+    assert (asset["kind"], asset["status"], [len(wave) for wave in waves]) == ("video", "partial", [1, 0])
 
 
 def test_a_later_wave_asks_of_no_more_objects_than_the_limit(run: Runner, folder: Path) -> None:
