@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from model_actors import ocr
 from model_actors.engine import Pixels, Reply, View, Words
@@ -13,6 +14,10 @@ from schemas.job import Job
 
 OCR_RAISES = 2
 """Budgets above an engine's at which a page is drawn for OCR, which needs letters of twice the height."""
+
+
+_READER = ThreadPoolExecutor(1, "own-words")
+"""OCR reads one page at a time; pages that wait for it must not hold the threads that draw and publish."""
 
 
 class OwnWords:
@@ -52,7 +57,7 @@ class OwnWords:
             drawn = await self._redraw()
             for view in self._views if drawn is None else drawn.views:
                 if view.words is None:
-                    read[view.page] = await asyncio.to_thread(_read, view.pixels)
+                    read[view.page] = await asyncio.get_running_loop().run_in_executor(_READER, _read, view.pixels)
         pages = []
         for view in self._views:
             words = read.get(view.page) if view.words is None else view.words

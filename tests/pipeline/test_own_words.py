@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import bad_inputs
+import numpy as np
 import pytest
 import yaml
 from pipelines import Runner, Tables
 from tiny_model import CHECKPOINT
 
+from model_actors import ocr
 from model_actors.choosing import choose
+from model_actors.engine import Pixels, Reply, View, Words
+from pipeline.own_words import OwnWords
 from schemas.job import Job
 
 DUE = {"id": "due", "ask": "When is it due?", "answer": "date", "look_for": ["Due date"]}
@@ -82,6 +88,33 @@ def test_a_layer_that_ocr_reads_otherwise_is_not_believed(tmp_path: Path, run: R
     lying.save(tmp_path / "in" / "lying.pdf")
     [row] = run(tmp_path)["transcripts"]
     assert row["source"] == "ocr"
+
+
+def test_pages_that_wait_for_ocr_leave_others_their_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    class Slow:
+        def read(self, _: Pixels) -> Words:
+            go_on.wait(30)
+            return Words([], np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+
+    async def redraw() -> None:
+        return None
+
+    async def check() -> None:
+        views = [View(np.zeros((8, 8, 3), np.uint8), page=page) for page in range(64)]
+        waiting = [asyncio.create_task(OwnWords([view], job, redraw).pages(Reply())) for view in views]
+        try:
+            await asyncio.sleep(0)
+            await asyncio.wait_for(asyncio.to_thread(int), 10)
+        finally:
+            go_on.set()
+        assert [[page.number for page in pages] for pages in await asyncio.gather(*waiting)] == [
+            [view.page] for view in views]
+
+    monkeypatch.setattr(ocr, "shared", Slow)
+    job = Job.model_validate({"name": "t", "inputs": ["/in"], "output": "/out", "transcribe": True})
+    asyncio.run(check())
 
 
 @pytest.fixture(scope="module")
