@@ -137,19 +137,19 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
     asking: list[asyncio.Task[None]] = []
     refuted: str | None = None
 
-    async def larger(chunk: Chunk, budget: int) -> Rendered | None:
+    async def larger(chunk: Chunk, why: str | None, budget: int) -> Rendered | None:
         drawn = await asyncio.to_thread(redraw, chunk, budget, part, path, setting.job, bench.engine.limits(),
                                         bench.helpers)
-        return _without_layer(drawn, refuted) if drawn is not None and refuted else drawn
+        return _without_layer(drawn, why) if drawn is not None and why else drawn
 
-    async def ask_about(drawn: list[tuple[Chunk, Rendered]], seconds: float) -> None:
+    async def ask_about(drawn: list[tuple[Chunk, Rendered]], why: str | None, seconds: float) -> None:
         try:
             for chunk, rendered in drawn:
                 if rendered.stretches:
                     stretches.extend(await asyncio.to_thread(_pictured, chunk, rendered, part, setting.job.output))
             await asyncio.gather(*(
-                ask(chunk, rendered, seconds, functools.partial(larger, chunk), bench.engine, setting, common, rows)
-                for chunk, rendered in drawn if rendered.views))
+                ask(chunk, rendered, seconds, functools.partial(larger, chunk, why), bench.engine, setting, common,
+                    rows) for chunk, rendered in drawn if rendered.views))
         finally:
             bench.ahead.release()
 
@@ -173,7 +173,7 @@ async def _chunks(part: Part, path: str, setting: Setting, bench: Bench, common:
             seconds = (time.monotonic() - started) / len(drawn)
             if drawn[0].samples < waiting[0].frames:
                 waiting = end_window(waiting, drawn[0].samples)
-            asking.append(asyncio.create_task(ask_about(list(zip(waiting, drawn, strict=False)), seconds)))
+            asking.append(asyncio.create_task(ask_about(list(zip(waiting, drawn, strict=False)), refuted, seconds)))
             del waiting[: len(drawn)]
             del drawn  # or it would be held while the next one is drawn
     await asyncio.gather(*asking)
