@@ -106,7 +106,8 @@ def refuted(words: Words, pixels: Pixels, read: Callable[[Pixels], Words]) -> st
     inside = np.flatnonzero(legible & (words.boxes[:, 1] >= top) & (words.boxes[:, 3] <= bottom))
     wanted = [words.texts[index].strip(EDGES).casefold() for index in inside]
     height, margin = pixels.shape[0], (bottom - top) / 10
-    seen = read(pixels[int(max(0.0, top - margin) * height):int(min(1.0, bottom + margin) * height) + 1])
+    first = min(int(max(0.0, top - margin) * height), height - 1)
+    seen = read(pixels[first:int(min(1.0, bottom + margin) * height) + 1])
     found = [text.strip(EDGES).casefold() for text in seen.texts]
     if len(found) < LEAST_WORDS or float(seen.confidences.mean()) < SURE:
         return None

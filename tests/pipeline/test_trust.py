@@ -77,3 +77,9 @@ def test_text_on_its_side_is_not_doubted(tmp_path: Path) -> None:
 def test_a_blank_page_has_nothing_to_doubt() -> None:
     nothing = Words([], np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
     assert refuted(nothing, np.full((96, 96, 3), 255, np.uint8), ocr.shared().read) is None
+
+
+def test_words_at_the_very_end_of_a_page_are_looked_for_in_its_last_line() -> None:
+    boxes = np.tile(np.array([0.1, 1.0, 0.2, 1.0], np.float32), (20, 1))
+    words = Words(20 * ["outside"], boxes, np.ones(20, np.float32), np.zeros(20, np.int32))
+    assert refuted(words, np.full((96, 96, 3), 255, np.uint8), ocr.shared().read) is None
