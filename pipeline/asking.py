@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from model_actors.engine import Answer, Block, Engine, Reply, Request, RequestError, Transcript, Words
+from model_actors.engine import Answer, Block, Engine, Evidence, Reply, Request, RequestError, Transcript, Words
 from pipeline.evidence import keep_pictures
 from pipeline.fingerprints import Fingerprints
 from pipeline.grounding.ground import GroundedAnswer, Page, ground_answer, ground_transcript
@@ -113,6 +113,8 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
                "page": page if question.scope == "page" else None, "chunk_id": chunk.id,
                "answer_type": question.answer.type, "severity": question.severity, "engine": engine.name,
                "coverage": coverage, **_answer(question, answer), **_grounding(climbed.grounded.get(question.id), own)}
+        if page is not None and row["value"] is not None and not row["evidence"]:
+            row["evidence"] = [asdict(Evidence(page=page))]  # it rests on what was shown, whatever it quotes
         found.append({**row, "verdict": judge(question, row)})
         rows.add("answers", common, **found[-1])
     await asyncio.to_thread(keep_pictures, setting.job.output, common["asset"], common["version"], rendered.views,

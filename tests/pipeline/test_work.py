@@ -16,7 +16,8 @@ from engines import Scripted
 from pipelines import Runner
 
 from model_actors.choosing import choose
-from model_actors.engine import EngineError, Reply, Request
+from model_actors.engine import Answer, EngineError, Reply, Request
+from pipeline.evidence import picture_path
 from pipeline.publishing import list_published
 from schemas.job import Job
 
@@ -52,6 +53,21 @@ def test_all_questions_of_a_page_share_one_request_with_its_exact_pixels(engine:
     assert view.pixels.shape[2] == 3
     assert view.words is not None
     assert view.words.texts[0] == bad_inputs.line_text(0, 0).split()[0]
+
+
+def test_what_is_said_of_a_single_page_rests_on_it_and_keeps_its_picture(tmp_path: Path) -> None:
+    class Refusing(Scripted):
+        async def ask(self, request: Request) -> Reply:
+            return Reply(answers=tuple(Answer(question.id, "no", confidence=0.9) for question in request.questions))
+
+    runner = Runner(Refusing())
+    tables = runner(corpus(tmp_path, "a.pdf"), checklist=[{"id": "signed", "ask": "Is it signed?", "answer": "yes/no",
+                                                           "expect": "yes"}])
+    runner.close()
+    rows = tables["answers"]
+    assert [[(item["page"], item["box"], item["quote"]) for item in row["evidence"]] for row in rows] \
+        == 2 * [[(1, None, None)]]
+    assert (tmp_path / "out" / picture_path(rows[0]["asset"], rows[0]["version"], 1, None)).exists()
 
 
 def test_without_page_text_the_words_are_kept_from_the_engine(engine: Scripted, tmp_path: Path) -> None:
