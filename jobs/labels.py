@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.calibration import Sample, calibration_error, fit, tempered
-from jobs.querying import connect
+from jobs.querying import connect, make_folder
 from jobs.review_queue import asked_now, choices, type_text
 from pipeline.row_groups import RowGroupWriter
 from schemas.checklist import Label, Question
@@ -86,11 +86,9 @@ def export_labels(job: Job, target: Path, kind: str, min_confidence: float) -> I
     questions = {question.id: question for question in job.checklist if question.answer.type in ("label", "yes/no")}
     if not questions:
         raise JobError("labels: the checklist has no question that is answered by a label, or by yes or no")
-    if target.exists() and any(target.iterdir()):
-        raise JobError(f"labels: {target} is not empty")
+    make_folder(target, "labels")
     asked = [f"{name} {fingerprint}" for name, fingerprint in asked_now(job).items() if name in questions]
     found = calibrations(job.output, asked, questions)
-    target.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
 
     def sure_rows() -> Iterator[dict[str, Any]]:

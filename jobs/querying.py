@@ -64,6 +64,16 @@ def print_query(output: str, query: str, as_json: bool) -> None:
     Console(width=None if sys.stdout.isatty() else WIDE).print(shown)
 
 
+def make_folder(path: Path, command: str) -> None:
+    """Make the folder that a command writes to. Raises JobError where it cannot be made, or holds something."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise JobError(f"{command}: {path} is not empty")
+    except OSError as error:
+        raise JobError(f"{command}: {path} cannot be a folder to write to ({error.strerror})") from error
+
+
 def export(output: str, target: Path, kind: str) -> dict[str, int]:
     """Write every table as one plain file of one consistent version; the number of rows of each.
 
@@ -73,9 +83,7 @@ def export(output: str, target: Path, kind: str) -> dict[str, int]:
     tables = {name: table for name in TABLES if (table := open_table(output, name)) is not None}
     if "shards" not in tables:
         raise JobError(f"{output} holds no tables: run the job first")
-    if target.exists() and any(target.iterdir()):
-        raise JobError(f"export: {target} is not empty")
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target, "export")
     last = _fold(tables["shards"])
     counts = {}
     for name, table in tables.items():

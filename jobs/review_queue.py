@@ -21,11 +21,20 @@ from schemas.job import Job, JobError
 CANNOT_TELL = "?"
 """What a person writes who cannot tell the answer either."""
 
+NOT_BORNE_OUT = {"contradicted": "contradicted: the page's own words say otherwise",
+                 "absent": "absent: it does not stand on the page"}
+"""What is said of an answer that its page does not bear out, by its grounding."""
+
 READ_ROWS = 256
 """Answers that are held at a time."""
 
-FORMULA = re.compile(r"[=+\-@\t\r]")
-"""How a cell begins that spreadsheets compute (https://owasp.org/www-community/attacks/CSV_Injection)."""
+FORMULA = re.compile(r"(?:^|(?<=;))(?=[=+\-@\t\r\n＝＋－＠])")
+"""Where in a cell something begins that spreadsheets compute: also behind a semicolon, at which some of them part cells
+(https://owasp.org/www-community/attacks/CSV_Injection).
+"""
+
+MAX_CELL = 30_000
+"""Characters of a cell: spreadsheets hold up to 32,767, and break the rows of longer ones."""
 
 COLUMNS = ("asset", "version", "question", "question_fingerprint", "asked", "type", "severity", "value", "confidence",
            "verdict", "why", "page", "second", "quote", "correct_value", "note")
@@ -101,13 +110,12 @@ def queue(job: Job) -> Iterator[Doubt]:
 
 def _why(question: Question, row: dict[str, Any]) -> str:
     reasons = []
-    if row["status"] == "unsure":
-        reasons.append(f"unsure: {row['reason']}")
+    if row["status"] in ("unsure", "failed"):
+        reasons.append(": ".join(filter(None, (row["status"], row["reason"]))))
     elif row["verdict"] == "unsure":
-        answered = row["status"] == "answered"
-        reasons.append("too doubtful to decide the check" if answered else f"failed: {row['reason']}")
-    if row["grounding"] == "contradicted":
-        reasons.append("contradicted: the page's own words say otherwise")
+        reasons.append("too doubtful to decide the check")
+    if row["grounding"] in NOT_BORNE_OUT:
+        reasons.append(NOT_BORNE_OUT[row["grounding"]])
     if row["verdict"] == "fail":
         reasons.append(f"fails a check of {row['severity']} severity: {question.expect} is expected")
     return "; ".join(reasons)
@@ -133,7 +141,7 @@ def write_csv(doubts: Iterable[Doubt], path: Path) -> int:
         writer.writeheader()
         for doubt in doubts:
             first = doubt.evidence[0] if doubt.evidence else {}
-            writer.writerow({name: _inert(value) for name, value in {
+            writer.writerow({name: _cell(value) for name, value in {
                 **{name: doubt.row[name] for name in ("asset", "version", "question", "question_fingerprint",
                                                       "severity", "confidence", "verdict")},
                 "asked": doubt.question.ask, "type": type_text(doubt.question), "value": doubt.value, "why": doubt.why,
@@ -142,10 +150,10 @@ def write_csv(doubts: Iterable[Doubt], path: Path) -> int:
     return count
 
 
-def _inert(value: Any) -> Any:
-    """A text that no spreadsheet takes for a formula: documents are not trusted."""
-    is_formula = isinstance(value, str) and FORMULA.match(value) and not DECIMAL.fullmatch(value)
-    return f"'{value}" if is_formula else value
+def _cell(value: Any) -> Any:
+    """A text of a length that spreadsheets hold, in which none finds a formula: documents are not trusted."""
+    is_text = isinstance(value, str) and not DECIMAL.fullmatch(value)
+    return FORMULA.sub("'", value[:MAX_CELL]) if is_text else value
 
 
 def read_csv(path: Path) -> Iterator[Correction]:

@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from jobs.label_studio import read_annotations, write_tasks
-from jobs.querying import connect
+from jobs.querying import connect, make_folder
 from jobs.review_queue import Correction, asked_now, choices, queue, read_csv, write_csv
 from jobs.running import TROUBLE, output_error
+from model_actors.canvas import form_schema
 from pipeline.fingerprints import of_questions
 from pipeline.folding import Folder
 from pipeline.lease import Lease, LeaseError
 from pipeline.stores import StorageError
 from schemas.answers import CURRENCY, InvalidValueError, columns, same
-from schemas.checklist import Question
+from schemas.checklist import ListOf, Question
 from schemas.job import Job, JobError
 
 SHOWN_ERRORS = 20
@@ -59,9 +62,7 @@ def export_queue(job: Job, target: Path, kind: str) -> int:
 
     Raises JobError where nothing was written yet, the folder holds files, or pictures cannot be read.
     """
-    if target.exists() and any(target.iterdir()):
-        raise JobError(f"review: {target} is not empty")
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target, "review")
     if kind == "csv":
         return write_csv(queue(job), target / "review.csv")
     try:
@@ -144,12 +145,25 @@ def _valued(question: Question, each: Correction, own: Mapping[str, Any]) -> dic
     if question.answer.type == "money":
         named = CURRENCY.search(value)
         currency = named[0] if named else own["currency"]
-        value = CURRENCY.sub("", value).strip()
+        if currency is None:
+            raise InvalidValueError(f"{value!r} names no currency: write it like 1234.50 EUR")
+        value = CURRENCY.sub("", value, count=1).strip()
     value = next((each for each in choices(question) if each.casefold() == value.casefold()), value)
     typed = columns(question, value, currency)
+    if isinstance(question.answer, ListOf):
+        _check_items(question, value)
     if own["value"] is not None and own["currency"] == currency and _equal(question, value, own["value"]):
         value = own["value"]
     return {"value": value, "currency": typed["currency"]}
+
+
+def _check_items(question: Question, value: str) -> None:
+    """Raises InvalidValueError where an item of a list is none of its type."""
+    items = {question.id: json.loads(value)}
+    validator = jsonschema.Draft202012Validator(form_schema([question]), format_checker=jsonschema.FormatChecker())
+    wrong = jsonschema.exceptions.best_match(validator.iter_errors(items))
+    if wrong is not None:
+        raise InvalidValueError(f"an item of the list: {wrong.message}")
 
 
 def _equal(question: Question, value: str, other: str) -> bool:

@@ -13,7 +13,7 @@ from doubtful_job import job
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.review_queue import COLUMNS, Correction, asked_now, queue, read_csv, write_csv
+from jobs.review_queue import COLUMNS, Correction, Doubt, asked_now, queue, read_csv, write_csv
 from pipeline.tables import append
 from schemas.job import JobError
 
@@ -62,6 +62,8 @@ def test_what_a_page_contradicts_is_reviewed_and_what_a_person_said_or_is_gone_i
         answered("/reworded", grounding="contradicted"),
         answered("/broken", **asked | {"status": "failed", "value": None, "confidence": None, "verdict": "unsure",
                                        "reason": "the reply is no JSON"}),
+        answered("/nowhere", **asked, grounding="absent", confidence=0.95),
+        answered("/unsaid", **asked | {"status": "failed", "value": None}, reason=None, confidence=None),
         answered("/low", **asked, verdict="fail"), answered("/dim", **asked, verdict="unsure", severity="medium")],
         "answers")
     now = datetime.datetime.now(datetime.UTC)
@@ -69,12 +71,29 @@ def test_what_a_page_contradicts_is_reviewed_and_what_a_person_said_or_is_gone_i
         {"asset": asset, "version": "v", "fingerprint": "f", "run_id": "r", "status": "ok", "kind": "pdf", "bytes": 1,
          **dict.fromkeys(("asked", "tried", "judged", "stamp"), ""), "rounds": 1, "shards": [],
          "missing_since": now if asset == "/gone" else None}
-        for asset in ("/sure", "/wrong", "/wronger", "/human", "/gone", "/reworded", "/broken", "/low", "/dim")],
+        for asset in ("/sure", "/wrong", "/wronger", "/human", "/gone", "/reworded", "/broken", "/low", "/dim",
+                      "/nowhere", "/unsaid")],
         "assets")
     assert [(doubt.row["asset"], doubt.why) for doubt in queue(settings)] == [
         ("/dim", "too doubtful to decide the check"), ("/broken", "failed: the reply is no JSON"),
+        ("/unsaid", "failed"),
         ("/wronger", "contradicted: the page's own words say otherwise"),
-        ("/wrong", "contradicted: the page's own words say otherwise")]
+        ("/wrong", "contradicted: the page's own words say otherwise"),
+        ("/nowhere", "absent: it does not stand on the page")]
+
+
+def test_cells_are_such_that_spreadsheets_compute_nothing_and_hold_them(tmp_path: Path) -> None:
+    hostile = "a;=cmd|' /C calc'!A0;-5 b; -c;=d"
+    doubt = Doubt(job(tmp_path).checklist[-1], answered("/a", value="-12.50", currency=None, verdict=None, evidence=[
+        {"page": 1, "time_s": None, "quote": hostile}]), "＝1+1")
+    long = Doubt(doubt.question, doubt.row | {"evidence": [{"page": 1, "time_s": None, "quote": "q" * 200_000}]}, "")
+    assert write_csv([doubt, long], tmp_path / "review.csv") == 2
+    assert list(read_csv(tmp_path / "review.csv")) == []
+    with open(tmp_path / "review.csv", encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["quote"], first["why"], first["value"]) == (
+        "a;'=cmd|' /C calc'!A0;'-5 b; -c;'=d", "'＝1+1", "-12.50")
+    assert len(second["quote"]) < 32_767
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=12)
@@ -99,7 +118,7 @@ def test_what_a_person_writes_is_read_with_its_row_whatever_it_holds(
 
 def meant(value: str) -> str:
     """A value without the apostrophe that the export puts before what spreadsheets compute."""
-    return value[1:] if value.startswith(tuple(f"'{mark}" for mark in "=+-@\t\r")) else value
+    return value[1:] if value.startswith(tuple(f"'{mark}" for mark in "=+-@\t\r\n＝＋－＠")) else value
 
 
 def test_a_file_that_is_cut_off_or_in_another_encoding_is_refused(tmp_path: Path) -> None:

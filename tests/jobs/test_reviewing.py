@@ -12,8 +12,10 @@ from doubtful_job import CHECKLIST, job
 
 from jobs.cli import main
 from jobs.querying import connect
+from jobs.review_queue import asked_now
 from jobs.reviewing import export_queue, import_reviews, precision_lines
 from pipeline.lease import Lease
+from pipeline.tables import append
 from schemas.job import JobError
 
 
@@ -81,6 +83,35 @@ def test_one_wrong_value_keeps_everything_out_and_is_named_by_row_and_column(aud
     assert list(precision_lines(job(audited))) == []
 
 
+@pytest.mark.parametrize(("answer", "written", "taken"), [
+    ({"type": "list", "of": "date"}, '["2026-02-03"]', '["2026-02-03"]'),
+    ({"type": "list", "of": "date"}, '["tomorrow"]', "an item of the list: 'tomorrow' is not a 'date'"),
+    ({"type": "list", "of": "money"}, '[{"amount": 5}]', "an item of the list: 'currency' is a required property"),
+    ("list", "Ada, Bo", "'Ada, Bo' is no JSON"), ("event", "Yes", "yes"), ("number", "-5", "-5"),
+    ("money", "12.00", "'12.00' names no currency: write it like 1234.50 EUR"), ("money", "EUR 12", "12"),
+    ("money", "EUR 12 USD", "'12 USD' is no plain decimal number"), ("date", "3.2.2026",
+                                                                     "'3.2.2026' is no ISO date like 2026-02-03"),
+])
+def test_what_a_person_writes_is_held_to_the_type_of_the_question(
+        tmp_path: Path, answer: Any, written: str, taken: str) -> None:
+    settings = job(tmp_path, [{"id": "asked", "ask": "What?", "answer": answer}])
+    named = {"asset": "/a", "version": "v", "question": "asked", "question_fingerprint": asked_now(settings)["asked"]}
+    common = {**named, "fingerprint": "f", "run_id": "r"}
+    append(settings.output, "answers", [{**common, "level": "asset", "answer_type": "x", "status": "unsure",
+                                         "severity": "low", "engine": "e"}], "answers")
+    path = tmp_path / "done.csv"
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*named, "correct_value"])
+        writer.writeheader()
+        writer.writerow({**named, "correct_value": written})
+    try:
+        import_reviews(settings, path, None)
+        told = reviews(tmp_path)[0][2]
+    except JobError as refused:
+        told = str(refused).splitlines()[0].removeprefix(f"{path}: row 2, column correct_value: ")
+    assert told == taken
+
+
 def test_an_answer_that_is_corrected_twice_in_one_file_is_refused(audited: Path) -> None:
     rows = exported(audited)
     with pytest.raises(JobError, match="row 7, column correct_value: corrects the same answer as row 2"):
@@ -122,6 +153,9 @@ def test_what_is_no_export_is_refused(audited: Path) -> None:
         import_reviews(job(audited), audited / "minimal.json", None)
     with pytest.raises(JobError, match="is not empty"):
         export_queue(job(audited), audited, "csv")
+    for target in (audited / "other.csv", audited / "other.csv" / "below"):
+        with pytest.raises(JobError, match=r"cannot be a folder to write to \("):
+            export_queue(job(audited), target, "csv")
 
 
 def test_the_commands_say_what_was_exported_imported_and_left_out(
