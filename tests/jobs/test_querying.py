@@ -51,7 +51,7 @@ def test_the_readmes_polars_query_sums_totals_by_currency(output: str) -> None:
 
 def test_the_demos_query_lists_every_answer_and_every_severe_check(output: str) -> None:
     rows = connect(output).sql((ROOT / "infra" / "demo" / "findings.sql").read_text("utf-8")).fetchall()
-    assert len(rows) == 6 + 4
+    assert len(rows) == 6 + 3
 
 
 def test_tables_that_are_not_there_are_a_clear_error(tmp_path: Path) -> None:
