@@ -26,6 +26,9 @@ SCRIPTS = ("dom.js", "data.js", "list.js", "picture.js", "timeline.js", "overvie
            "findings.js", "assets.js", "page.js")
 """The scripts of the page, in the order in which they use one another."""
 
+SPARE = 16
+"""Bytes by which the number of pictures that fit may lengthen the page, compressed as it is."""
+
 PICTURES_HERE, PICTURES_SERVED = "data:", "'self' data:"
 """Where the page may take pictures from, in the words of its Content-Security-Policy."""
 
@@ -59,7 +62,7 @@ def write_report(gathered: Gathered, output: str, target: Path, most: int) -> Wr
     if texts > room:
         raise JobError(f"report: its texts alone take {texts / MEGABYTE:.1f} MB: allow more than {most} MB by "
                        "--max-mb, or look at it by --serve")
-    held = _fitting(gathered.pictures, room - texts)
+    held = _fitting(gathered.pictures, room - texts - SPARE)
     size = 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

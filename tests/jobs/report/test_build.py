@@ -84,6 +84,14 @@ def test_under_a_cap_the_pictures_of_the_surest_are_left_out(tmp_path: Path, mon
     assert unpacked(held["index"])["held"] == 2
 
 
+def test_a_report_stays_under_its_cap_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered = gathered_of(str(tmp_path), *(f"/{number:03}" for number in range(100)))
+    whole = write_report(gathered, str(tmp_path), tmp_path / "whole.html", 50).size
+    for less in range(1, 2 * gathered.pictures[0].size, 97):
+        monkeypatch.setattr("jobs.report.build.MEGABYTE", whole - less)
+        assert write_report(gathered, str(tmp_path), tmp_path / "report.html", 1).size <= whole - less
+
+
 def test_texts_that_alone_are_over_the_cap_are_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.report.build.MEGABYTE", 1000)
     with pytest.raises(JobError, match=r"its texts alone take .* MB: allow more than 1 MB by --max-mb"):
