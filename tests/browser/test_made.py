@@ -16,6 +16,7 @@ from screens import Opened
 
 from jobs.report.build import write_report
 from jobs.report.data import gather
+from jobs.review_queue import asked_now
 from schemas.job import Job
 
 BENCH = Path(__file__).resolve().parents[2] / "infra" / "bench" / "report.py"
@@ -179,9 +180,11 @@ def reviewed(tmp_path: Path) -> Path:
           for place, (pages, value, confidence) in enumerate([("1-6", "90", 0.62), ("7-7", "60", 0.58)]))])
     write(output, "requests", [{"asset": "/in/a.pdf", "version": "v", "shard_id": "s", "chunk_id": "d1:p7-7",
                                 "budget": 1120, "rungs": ["budget 560", "budget 1120", "effort"]}])
-    write(output, "reviews", [{**common, "note": "see clause 9", "reviewer": "reader", "reviewed_at": MADE_AT}])
-    return written(job_of(tmp_path, [{"id": "q", "ask": "How many days?", "answer": "number", "expect": 90}]),
-                   tmp_path / "report.html")
+    job = job_of(tmp_path, [{"id": "q", "ask": "How many days?", "answer": "number", "expect": 90}])
+    write(output, "reviews", [{**common, "question_fingerprint": asked_now(job)["q"], "value": "60",
+                               "engine_value": "90", "note": "see clause 9", "reviewer": "reader",
+                               "reviewed_at": MADE_AT}])
+    return written(job, tmp_path / "report.html")
 
 
 def test_a_persons_word_stands_beside_the_engines(reviewed: Path, opened: Opened) -> None:
@@ -200,6 +203,21 @@ def test_answers_that_the_page_contradicts_are_counted_and_found(many: Path, ope
     page.get_by_role("link", name="3,333 contradicted by the page").click()
     expect(page.locator("#findings output")).to_have_text("3,333 of 10,000")
     expect(page.locator("#findings .rows .grounding").first).to_have_text("contradicted")
+
+
+def test_answers_that_are_not_on_the_page_are_counted_and_found_also_of_a_question_that_is_no_longer_asked(
+        tmp_path: Path, opened: Opened) -> None:
+    write(str(tmp_path), "assets", [{"asset": "/in/a.pdf", "version": "v", "status": "ok", "kind": "pdf"}])
+    write(str(tmp_path), "answers", [
+        {"asset": "/in/a.pdf", "version": "v", "question": question, "level": "asset", "status": "answered",
+         "value": "x", "grounding": grounding} for question, grounding in (("former", "absent"), ("q", "exact"))])
+    page = opened(written(job_of(tmp_path, [{"id": "q", "ask": "What?", "answer": "text"}]), tmp_path / "report.html"))
+    page.get_by_role("link", name="1 not on the page").click()
+    expect(page.locator("#findings output")).to_have_text("1 of 2")
+    expect(page.locator("#findings .rows .grounding")).to_have_text("absent")
+    page.get_by_role("link", name="Overview").click()
+    page.locator(".questions li", has_text="former").get_by_role("link").click()
+    expect(page.locator("#findings output")).to_have_text("1 of 2")
 
 
 def test_parts_that_differ_and_the_rungs_that_were_climbed_are_shown(reviewed: Path, opened: Opened) -> None:

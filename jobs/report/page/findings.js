@@ -77,7 +77,8 @@ function findingText(each) {
 }
 
 function findingsView() {
-  const questions = Object.fromEntries(report.questions.map((each) => [each.id, visible(each.ask)]));
+  const questions = Object.fromEntries([...report.questions, ...report.findings.map((each) => each.asked)]
+    .map((each) => [each.id, visible(each.ask)]));
   const filters = filterForm("Filter findings", (values) => {
     const words = values.text.toLowerCase().split(/\s+/).filter(Boolean);
     const kept = report.findings.filter((each) => (!values.state || stateOf(each) === values.state)

@@ -36,7 +36,8 @@ function overviewOf() {
   const read = sum(found.assets.filter((row) => row.status === "ok"), "count");
   const units = sum(found.assets, "units");
   const seenShare = units ? 1 - sum(found.assets, "units_failed") / units : undefined;
-  const contradicted = sum(found.answers.filter((row) => row.grounding === "contradicted"), "count");
+  const [contradicted, absent] = ["contradicted", "absent"].map((grounding) =>
+    sum(found.answers.filter((row) => row.grounding === grounding), "count"));
   const human = sum(found.answers, "human");
   return el("div", { class: "view overview", id: "overview" },
     el("div", { class: "tiles" },
@@ -45,6 +46,7 @@ function overviewOf() {
       tile(count(verdicts.pass), verdicts.pass === 1 ? "check passed" : "checks passed", verdicts.pass ? "pass" : "", "#findings?state=pass"),
       found.answers.some((row) => row.grounding) ? tile(count(contradicted), "contradicted by the page", contradicted ? "fail" : "",
         "#findings?grounding=contradicted") : null,
+      absent ? tile(count(absent), "not on the page", "fail", "#findings?grounding=absent") : null,
       tile(`${count(read)} of ${count(objects)}`, "objects read whole", "", "#assets"),
       tile(share(seenShare), "of pages and frames seen"),
       human ? tile(count(human), "reviewed by a person", "", "#findings?mark=human") : null),

@@ -17,7 +17,7 @@ async function start() {
 
   function shownName() {
     const name = location.hash.slice(1).split(/[/?]/)[0];
-    return name in views ? name : "overview";
+    return Object.hasOwn(views, name) ? name : "overview";
   }
 
   /** Shows what the address names: `#findings`, one of them as `#findings/12`, some as `#findings?state=fail`. */

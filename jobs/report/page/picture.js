@@ -50,8 +50,8 @@ function sheet(unit, differing = []) {
   }
   imageOf(unit.picture).then((image) => {
     if (image === null) {
-      paper.append(el("p", { class: "missing" },
-        "This picture was left out to keep the report small. `canvass report --serve` shows it, a larger --max-mb holds it."));
+      paper.append(el("p", { class: "missing" }, report.held === null ? "This picture cannot be read from the output."
+        : "This picture was left out to keep the report small. `canvass report --serve` shows it, a larger --max-mb holds it."));
       return;
     }
     const shown = image.cloneNode();
