@@ -42,7 +42,7 @@ with latest as (
         and fingerprint in (select fingerprint from assets)
     qualify row_number() over (partition by asset, version, question order by reviewed_at desc) = 1)
 select question, count(*) as reviewed, count(engine_value) filter (value is not null) as answered,
-       count(*) filter (engine_value = value and engine_currency is not distinct from currency) as right_ones
+       count(*) filter (engine_value = value and engine_currency is not distinct from currency) as "right"
 from latest group by question order by question
 """
 """Of each question the newest reviews, of what an engine answered that results in the tables are of."""
@@ -186,15 +186,24 @@ def _commit(job: Job, rows: list[dict[str, Any]]) -> None:
                 lease.release()
 
 
+def precision(tables: Any, job: Job) -> list[dict[str, Any]]:
+    """How often the engine was right, by question, as people's reviews have it, on a connection to the output tables
+    (jobs.querying.connect): how many answers were reviewed, in how many of these it and they answered, and rightly.
+    """
+    asked = [" ".join(each) for each in asked_now(job).items()]
+    found: list[dict[str, Any]] = tables.sql(PRECISION, params={"asked": asked}).to_arrow_table().to_pylist()
+    return found
+
+
 def precision_lines(job: Job) -> Iterator[str]:
-    """How often the engine was right, by question, as people's reviews have it; nothing where there are none.
+    """How often the engine was right, as a reader is told; nothing where there are no reviews.
 
     `precision` is the share of what it answered. Raises JobError where no tables are.
     """
-    asked = [" ".join(each) for each in asked_now(job).items()]
-    rows = connect(job.output).execute(PRECISION, {"asked": asked}).fetchall()
+    rows = precision(connect(job.output), job)
     if rows:
-        yield f"Reviews: {sum(row[1] for row in rows)} answers, by question:"
-    for question, reviewed, answered, right in rows:
-        share = f", precision {right / answered:.0%}" if answered else ""
-        yield f"  {question}: {reviewed} reviewed, {answered} of them answered, {right} rightly{share}"
+        yield f"Reviews: {sum(row['reviewed'] for row in rows)} answers, by question:"
+    for row in rows:
+        share = f", precision {row['right'] / row['answered']:.0%}" if row["answered"] else ""
+        yield (f"  {row['question']}: {row['reviewed']} reviewed, {row['answered']} of them answered, {row['right']} "
+               f"rightly{share}")

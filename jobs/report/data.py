@@ -49,11 +49,14 @@ OF_ASSETS = {
 """What is shown of an asset by table: columns, order, which rows, and how many at most."""
 
 WORST_FIRST = """
-    case when verdict = 'fail' then 0 when grounding = 'contradicted' then 1 when verdict = 'unsure' then 2
-         when status in ('unsure', 'failed') then 3 when status = 'answered' then 4 else 5 end,
+    case when verdict = 'fail' then 0 when grounding in ('contradicted', 'absent') then 1
+         when verdict = 'unsure' then 2 when status in ('unsure', 'failed') then 3
+         when status = 'answered' then 4 else 5 end,
     case severity when 'high' then 0 when 'medium' then 1 else 2 end,
     confidence nulls first, asset, question"""
-"""The order of findings: failed checks, contradicted answers, doubts, answers; each by severity, then by doubt."""
+"""The order of findings: failed checks, answers that their page does not bear out, doubts, answers; each by severity,
+then by doubt.
+"""
 
 OF_ANSWERS = ("status", "value", "currency", "confidence", "confidence_source", "grounding", "verdict", "reason")
 NUMBERS = "regexp_extract_all(p.chunk_id, '[0-9]+')::bigint[]"
@@ -86,7 +89,6 @@ class Gathered:
 def gather(job: Job) -> Gathered:
     """Read the output tables of a job. Raises JobError where there are none, and StorageError."""
     tables = connect(job.output)
-    pictures = _Pictures(job.output)
     tables.execute(f"""
         create temp table chosen as
         select row_number() over (order by {WORST_FIRST}) - 1 as place, answers.*
@@ -97,6 +99,7 @@ def gather(job: Job) -> Gathered:
         where asset in (select asset from chosen) or asset in (
             select asset from assets order by status = 'ok', asset limit {MAX_LISTED})
         order by case status when 'quarantined' then 0 when 'partial' then 1 else 2 end, asset"""))
+    pictures = _Pictures(job.output, assets)
     findings = _findings(tables, pictures)
     places = {row["asset"]: place for place, row in enumerate(assets)}
     details = _assets(tables, assets, pictures)
@@ -108,7 +111,7 @@ def gather(job: Job) -> Gathered:
         "assets": [{name: value for name, value in row.items() if name != "version"} for row in assets],
         "findings": [_listed(row, places[row["asset"]]) for row in findings],
         "failures": _failures(tables, places),
-        "overview": overview(tables),
+        "overview": overview(tables, job),
     }
     own = ("evidence", "parts", "parts_in_all", "events", "events_in_all", "probabilities", "review", "engine",
            "coverage", "grounding_source", "run_id")
@@ -117,12 +120,13 @@ def gather(job: Job) -> Gathered:
 
 
 class _Pictures:
-    """The pictures below an output, numbered as they are asked for."""
+    """The pictures below an output that are of some assets, numbered as they are asked for."""
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, assets: Sequence[Row]) -> None:
         root = stores.join(output, "")
-        found = [each for folder in (EVIDENCE, THUMBNAILS) for each in storage.list_prefix(root + folder + "/")]
-        self._there = {each.uri.removeprefix(root): each.size for each in found}
+        wanted = {_folder(picture_path(each["asset"], each["version"], 1, None)) for each in assets}
+        found = (each for folder in (EVIDENCE, THUMBNAILS) for each in storage.list_prefix(root + folder + "/"))
+        self._there = {path: each.size for each in found if _folder(path := each.uri.removeprefix(root)) in wanted}
         self._places: dict[str, int] = {}
         self.kept: list[Picture] = []
 
@@ -140,6 +144,11 @@ class _Pictures:
         return [{**item, "quote": item["quote"] and item["quote"][:MAX_QUOTE],
                  "picture": self.place(picture_path(asset, version, item["page"], item["time_s"]))
                  if item["page"] is not None or item["time_s"] is not None else None} for item in evidence or ()]
+
+
+def _folder(path: str) -> str:
+    """The folder that the pictures of one version of an asset lie in."""
+    return path.split("/")[1]
 
 
 def _rows(result: Any) -> list[Row]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobs.reviewing import precision
+from schemas.job import Job
+
 QUERIES = {
     "answers": """
         select question, severity, verdict, status, grounding, count(*) as count,
@@ -28,19 +31,13 @@ QUERIES = {
                count(distinct (asset, page, time_s, message)) as count, count(distinct asset) as assets,
                arg_min(asset, asset) as asset, arg_min(message, asset) as message
         from failures group by phase, category order by count desc, phase, category""",
-    "reviews": """
-        select h.question, count(*) as reviewed, count(*) filter (e.status = 'answered') as answered,
-               count(*) filter (e.status = 'answered' and coalesce(e.number::varchar, lower(trim(e.value)))
-                   is not distinct from coalesce(h.number::varchar, lower(trim(h.value)))
-                   and e.currency is not distinct from h.currency) as right
-        from answers h left join (from answers where level = 'reviewed') e using (asset, question)
-        where h.level = 'asset' and h.source = 'human' group by h.question order by h.question""",
     "runs": """
         select run_id, status, started_at, finished_at, assets, shards, failures, versions
         from runs order by started_at desc limit 50""",
 }
 
 
-def overview(tables: Any) -> dict[str, list[dict[str, Any]]]:
-    """The rows of each query, on a connection to the output tables (jobs.querying.connect)."""
-    return {name: tables.sql(query).to_arrow_table().to_pylist() for name, query in QUERIES.items()}
+def overview(tables: Any, job: Job) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each query, on a connection to the output tables (jobs.querying.connect), and what reviews tell."""
+    counts = {name: tables.sql(query).to_arrow_table().to_pylist() for name, query in QUERIES.items()}
+    return {**counts, "reviews": precision(tables, job)}
