@@ -39,7 +39,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
         corpus.save_pdf(corpus_page(number), folder / "in" / f"{number:03}.pdf")
     job = Job.model_validate({"name": "t", "inputs": ["/in"], "output": "/out", "transcribe": True, "engine": ENGINE})
     run = Runner(choose(job).build())
-    yield run(folder, page_text="none", engine=ENGINE, checklist=[
+    yield run(folder, page_text="none", grounding="none", engine=ENGINE, checklist=[
         question.model_dump() for question in (corpus.KIND, corpus.CURRENCY, corpus.PAID, corpus.URGENT)])
     run.close()
 

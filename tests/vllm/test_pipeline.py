@@ -37,7 +37,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tables]:
         (folder / "in").mkdir()
         for number in range(PAGES):
             corpus.save_pdf(made(number), folder / "in" / f"{number:03}.pdf")
-        settings: dict[str, Any] = {"page_text": "none", "engine": engine, "context": 4096,
+        settings: dict[str, Any] = {"page_text": "none", "grounding": "none", "engine": engine, "context": 4096,
                                     "checklist": [question.model_dump() for question in QUESTIONS]}
         job = Job.model_validate({"name": "t", "inputs": ["/in"], "output": "/out", **settings})
         run = Runner(choose(job).build())
