@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from jobs.report.build import served_page
@@ -19,6 +20,10 @@ def server(gathered: Gathered, output: str) -> ThreadingHTTPServer:
     pictures = [stores.join(output, picture.path) for picture in gathered.pictures]
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # who turned to the next finding waits for no picture of this one
+                super().handle()
+
         def do_GET(self) -> None:
             port = serving.server_port
             if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):

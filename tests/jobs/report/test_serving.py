@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,3 +66,15 @@ def test_nothing_else_is_served(port: int, path: str) -> None:
 def test_a_page_elsewhere_whose_name_points_here_is_refused(port: int) -> None:
     assert asked(port, "/", Host=f"evil.example:{port}")[0] == 403
     assert asked(port, "/", Host=f"localhost:{port}")[0] == 200
+
+
+def test_who_does_not_wait_for_a_picture_is_no_error(
+        port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / picture_path("/a", "v", 1, None)).write_bytes(bytes(20_000_000))
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port)) as hasty:
+            hasty.sendall(f"GET /picture/0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            hasty.recv(1)
+            hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert asked(port, "/picture/0")[0] == 200
+    assert capsys.readouterr().err == ""
