@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ from schemas.records import TABLES
 
 WIDE = 400
 """Characters of a line where no terminal says how many there are: enough not to fold."""
+
+
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Controls and marks of direction, by which a text may tell a terminal what to do, or look like another."""
+
+
+def printable(text: str) -> str:
+    """A text of a document as a terminal may show it."""
+    return COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def connect(output: str) -> Any:
@@ -60,7 +70,7 @@ def print_query(output: str, query: str, as_json: bool) -> None:
     for column in columns:
         shown.add_column(Text(column), overflow="fold")
     for row in rows:
-        shown.add_row(*(Text("" if value is None else str(value)) for value in row))
+        shown.add_row(*(Text("" if value is None else printable(str(value))) for value in row))
     Console(width=None if sys.stdout.isatty() else WIDE).print(shown)
 
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.querying import printable
 from jobs.running import TROUBLE, output_error
 from pipeline.fingerprints import digest
 from pipeline.tables import files_of, rows_of_file
@@ -235,7 +236,7 @@ def print_hits(output: str, query: str, limit: int, as_json: bool) -> None:
             continue
         where = f"page {hit.page}" if hit.page is not None else f"at {hit.second:g} s" if hit.second is not None else ""
         answer = f"answer to {hit.question}" if hit.question else ""
-        line = Text(", ".join(filter(None, (hit.asset, where, answer))) + ": ")
+        line = Text(printable(", ".join(filter(None, (hit.asset, where, answer)))) + ": ")
         for place, piece in enumerate(re.split("[\x02\x03]", " ".join(hit.snippet.split()))):
-            line.append(piece, "bold" if place % 2 else None)
+            line.append(printable(piece), "bold" if place % 2 else None)
         console.print(line)

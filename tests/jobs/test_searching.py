@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipelines import Runner
 
 from jobs.cli import main
-from jobs.searching import FOUND, SCHEMA, expression, search, spaced
+from jobs.searching import FOUND, SCHEMA, expression, print_hits, search, spaced
 from pipeline.tables import append
 from schemas.job import JobError
 
@@ -141,6 +141,16 @@ def test_the_command_prints_a_line_a_hit_or_json(
     hit = json.loads(line)
     assert [hit[name] for name in ("kind", "page", "second", "question")] == ["page", 1, None, None]
     assert "Notice period: 60 days" in hit["snippet"]
+
+
+def test_what_is_found_gives_a_terminal_no_orders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = transcript("/\x1b[2J.pdf", "\x1b]0;title\x07 \x9b31m the needle \u202efdp")
+    append(str(tmp_path), "transcripts", [hostile], "one")
+    print_hits(str(tmp_path), "needle", 9, False)
+    said = capsys.readouterr().out
+    assert "needle" in said
+    assert "/\ufffd[2J.pdf, page" in said
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)
 
 
 LETTER = st.characters(max_codepoint=0x24F, exclude_categories=["Cc"]) | st.sampled_from("契約カ계Ωж\u0301\u200b…🦊")
