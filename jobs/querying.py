@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from jobs.running import TROUBLE, output_error
 from pipeline.row_groups import RowGroupWriter
 from pipeline.tables import dataset, open_table
 from schemas.job import JobError
@@ -31,18 +32,27 @@ def printable(text: str) -> str:
 
 
 def connect(output: str) -> Any:
-    """A DuckDB connection with a view on every output table. Raises JobError where nothing was written yet."""
+    """A DuckDB connection with a view on every output table. Raises JobError where nothing was written yet, or the
+    output cannot be read.
+    """
     import duckdb
 
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
-    found = 0
-    for name in TABLES:
-        found += open_table(output, name) is not None
-        connection.register(name, dataset(output, name))
-    if not found:
+    tables = _open(output)
+    if not tables:
         raise JobError(f"{output} holds no tables: run the job first")
+    for name in TABLES:
+        connection.register(name, dataset(output, name, tables.get(name)))
     return connection
+
+
+def _open(output: str) -> dict[str, DeltaTable]:
+    """The output tables that are there. Raises JobError where the output cannot be read."""
+    try:
+        return {name: table for name in TABLES if (table := open_table(output, name)) is not None}
+    except TROUBLE as error:
+        raise output_error(output, error) from error
 
 
 def print_query(output: str, query: str, as_json: bool) -> None:
@@ -90,7 +100,7 @@ def export(output: str, target: Path, kind: str) -> dict[str, int]:
     The version is that of the last fold which reached every table. Nested columns are JSON in CSV. Raises JobError
     where nothing was written yet or the target holds files.
     """
-    tables = {name: table for name in TABLES if (table := open_table(output, name)) is not None}
+    tables = _open(output)
     if "shards" not in tables:
         raise JobError(f"{output} holds no tables: run the job first")
     make_folder(target, "export")

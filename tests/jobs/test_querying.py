@@ -11,6 +11,7 @@ import bad_inputs
 import numpy as np
 import pytest
 from pipelines import Runner
+from s3_server import S3Server
 
 from jobs.querying import connect, export, print_query
 from schemas.job import JobError, load_job
@@ -59,6 +60,12 @@ def test_tables_that_are_not_there_are_a_clear_error(tmp_path: Path) -> None:
         connect(str(tmp_path / "none"))
     with pytest.raises(JobError, match="run the job first"):
         export(str(tmp_path / "none"), tmp_path / "target", "parquet")
+
+
+def test_an_output_that_cannot_be_read_is_a_clear_error(s3: S3Server, tmp_path: Path) -> None:
+    for ask in (connect, lambda output: export(output, tmp_path / "files", "csv")):
+        with pytest.raises(JobError, match=r"^output s3://no-such-bucket/audits: does not exist"):
+            ask("s3://no-such-bucket/audits")
 
 
 def test_export_refuses_a_folder_that_holds_files(output: str, tmp_path: Path) -> None:
