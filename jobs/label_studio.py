@@ -140,7 +140,8 @@ def read_annotations(path: Path) -> Iterator[Correction]:
             if not done:
                 continue
             newest = max(done, key=lambda each: str(each.get("updated_at") or each.get("created_at") or ""))
-            said = {region["from_name"]: _content(region["value"]) for region in newest["result"]}
+            said = {region["from_name"]: _content(region["value"]) for region in newest["result"]
+                    if region.get("type") != "relation"}  # an arrow between two boxes, which says nothing here
             value = said.get("choice") or said.get("text")
             if value:
                 yield Correction(f"task {task.get('id', number)}, {data['question']}", data["asset"], data["version"],

@@ -56,6 +56,7 @@ def test_annotations_of_label_studio_come_back_as_corrections(audited: Path) -> 
 
     def done(task: dict[str, Any], at: str, *said: tuple[str, str, str], **entries: Any) -> dict[str, Any]:
         result = [region for region in task["predictions"][0]["result"] if region["from_name"] == "evidence"]
+        result += [{"type": "relation", "from_id": "evidence-0", "to_id": "evidence-1", "direction": "right"}]
         result += [{"from_name": name, "to_name": "why", "type": kind, "value": {key: [text]}}
                    for name, key, text in said for kind in ("choices" if key == "choices" else "textarea",)]
         return {"result": result, "was_cancelled": False, "updated_at": at, "completed_by": {"email": "ada@x.org"},
