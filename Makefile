@@ -75,7 +75,7 @@ lint: $(VENV)/dev ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(VENV)/browser ## every benchmark, each with its figures as its last line
-	@for script in $(filter-out infra/bench/parity.py,$(wildcard infra/bench/*.py)); do \
+	@for script in $$(grep -l __main__ infra/bench/*.py | grep -v parity.py); do \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 bench-vllm: $(VLLM)/ready ## the benchmarks of the vLLM engine, on real vLLM on the CPU
