@@ -50,14 +50,17 @@ order by asset, question, page nulls first
 REVIEWED = """
 with own as (
     select * from answers where level = 'reviewed' or (level = 'asset' and source is distinct from 'human'))
-select reviews.question, reviews.value, engine_value, engine_confidence, own.probabilities
+select reviews.question, reviews.value, engine_value, engine_confidence,
+       case when own.value = engine_value then own.probabilities end
 from reviews left join own using (asset, version, question, question_fingerprint, fingerprint)
 where reviews.value is not null and engine_value is not null and engine_confidence is not null
   and list_contains($asked, reviews.question || ' ' || question_fingerprint)
   and fingerprint in (select fingerprint from assets)
 qualify row_number() over (partition by asset, version, reviews.question order by reviewed_at desc) = 1
 """
-"""The newest review of each answer that the present engine gave, with the probabilities that it gave."""
+"""The newest review of each answer that the present engine gave, with the probabilities that it gave, unless it has
+answered otherwise since.
+"""
 
 
 @dataclass(frozen=True)

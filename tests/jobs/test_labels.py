@@ -135,16 +135,18 @@ def test_what_cannot_be_exported_is_a_clear_error(audited: Path, tmp_path: Path)
         list(export_labels(nowhere, tmp_path / "none", "csv", 0.0))
 
 
-def test_probabilities_of_all_labels_are_tempered_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("since", ["lease", "loan"])
+def test_probabilities_of_all_labels_are_tempered_together_unless_they_are_of_a_later_answer(
+        tmp_path: Path, since: str) -> None:
     own = {"version": "v", "fingerprint": "f", "run_id": "r"}
     named = {"question": "kind", "question_fingerprint": asked_now(job(tmp_path))["kind"]}
     assets = [{**own, "asset": f"/{number:03}"} for number in range(40)]
-    shares = [{"label": "lease", "probability": 0.9}, {"label": "loan", "probability": 0.1}]
+    shares = [{"label": label, "probability": 0.9 if label == since else 0.1} for label in ("lease", "loan")]
     append(str(tmp_path / "out"), "assets", [
         {**row, **dict.fromkeys(("asked", "tried", "judged", "stamp"), ""), "status": "ok", "kind": "pdf", "bytes": 1,
          "rounds": 1, "shards": []} for row in assets], "assets")
     append(str(tmp_path / "out"), "answers", [
-        {**row, **named, "level": "asset", "answer_type": "label", "status": "answered", "value": "lease",
+        {**row, **named, "level": "asset", "answer_type": "label", "status": "answered", "value": since,
          "confidence": 0.9, "probabilities": shares, "severity": "low", "engine": "e"} for row in assets], "answers")
     append(str(tmp_path / "out"), "reviews", [
         {**row, **named, "value": "lease" if number % 5 < 3 else "loan", "engine_value": "lease",
