@@ -120,7 +120,7 @@ def test_retry_asks_what_may_pass_now(tmp_path: Path) -> None:
 
 FULL = """
 set -e
-mount -t tmpfs -o size=700k tmpfs out
+mount -t tmpfs -o size=380k tmpfs out
 status=0
 "$PYTHON" -m jobs.cli run job.yaml 2> said || status=$?
 echo "status $status"
@@ -132,13 +132,13 @@ mount -o remount,size=40m out
 
 
 def test_a_full_disk_ends_the_run_with_its_reason_and_what_was_committed_stays(tmp_path: Path) -> None:
-    """On a file system of 700 kB, mounted in a name space of its own."""
+    """On a file system of 380 kB, mounted in a name space of its own."""
     (tmp_path / "job.yaml").write_text(JOB)
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     bad_inputs.text_pdf(tmp_path / "in" / "a.pdf", 1)
     for number in range(4):
-        bad_inputs.text_pdf(tmp_path / "in" / f"{number}.pdf", 300, 40)
+        bad_inputs.text_pdf(tmp_path / "in" / f"{number}.pdf", 150, 40)
     ended = subprocess.run(["unshare", "--map-root-user", "--mount", "sh", "-c", FULL], cwd=tmp_path, check=False,
                            capture_output=True, text=True, timeout=600,
                            env={**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)})
@@ -146,4 +146,4 @@ def test_a_full_disk_ends_the_run_with_its_reason_and_what_was_committed_stays(t
     said = (tmp_path / "said").read_text()
     assert "status 2" in ended.stdout.splitlines(), ended.stdout + said  # beside what Ray says of killed actors
     assert "No space left on device" in said
-    assert ended.stdout.splitlines()[-1] == '{"n": 1201, "d": 5, "pages": 300}'
+    assert ended.stdout.splitlines()[-1] == '{"n": 601, "d": 5, "pages": 150}'
