@@ -77,12 +77,12 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
         row |= {**common, "question": question.id, "level": "asset", "answer_type": question.answer.type,
                 "severity": question.severity, "coverage": asset["coverage"], "source": "engine"}
         row.setdefault("question_fingerprint", "")
+        found: list[Row] = []
         if locks:
             row |= {**dict.fromkeys(KEPT), "status": "not_applicable", "evidence": [],
                     "reason": f"only_if does not hold: {question.only_if}"}
         elif isinstance(question.answer, Event):
             found = _events(question, own, common)
-            events += found
             if found:
                 row["evidence"] = [event["evidence"][0] for event in found[:MAX_EVIDENCE]]
         by_page = question.scope == "page" and row["status"] != "not_applicable"
@@ -92,6 +92,7 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
             told.append({**row, "level": "reviewed"})
             row = _reviewed(question, row, review)
         told.append(row)
+        events += found if row.get("value") != "no" else ()  # as a person may say of what an engine saw
         merged[question.id] = row
     return Merged({**asset, "locked": " ".join(locked)}, told, events, _scenes(parts, common))
 

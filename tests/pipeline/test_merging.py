@@ -340,3 +340,12 @@ def test_an_assets_answer_has_the_probabilities_of_the_part_that_answered_it_mos
     given_up = merge([ask("k", ["a", "b"]), ask(answer="yes/no", only_if="k == b")],
                      [answer("a", name="k"), *rows]).answers[1]
     assert (given_up["status"], given_up["probabilities"]) == ("not_applicable", None)
+
+
+@pytest.mark.parametrize(("value", "count"), [("no", 0), ("yes", 1), (None, 1)])
+def test_what_a_person_says_was_not_seen_is_no_event(value: str | None, count: int) -> None:
+    review = {"question": "q", "value": value, "currency": None, "note": None}
+    parts, checklist = [part(kind="video", units=100)], [ask(answer="event")]
+    merged = merge_asset(checklist, "now", parts, [seen(2, 4)], [], {"q"}, [review])
+    assert len(merged.events) == count
+    assert [(row["level"], row["value"]) for row in merged.answers] == [("reviewed", "yes"), ("asset", value)]
