@@ -84,7 +84,8 @@ async def ask(chunk: Chunk, rendered: Rendered, render_seconds: float, redraw: R
     async def ground(reply: Reply) -> dict[str, GroundedAnswer]:
         told = [answer for answer in reply.answers if answer.value is not None]
         pages = await own.pages(reply) if any(_rests_on_words(questions[each.question], each) for each in told) else []
-        return {answer.question: ground_answer(questions[answer.question], answer, pages) for answer in told}
+        return await asyncio.to_thread(lambda: {
+            answer.question: ground_answer(questions[answer.question], answer, pages) for answer in told})
 
     try:
         climbed = await climb(request, engine, engine.limits().budgets, redraw, ground)

