@@ -65,7 +65,7 @@ def main() -> None:
             figures[f"bytes, index at the {place}"] = round(share, 4)
             print(f"keyframes, index at the {place}: {share:.2%} of the bytes read, at most {TARGETS['bytes']:.0%}",
                   flush=True)
-        kept, missed = talk(Path(folder), 2 if options.quick else 20)
+        kept, missed = talk(Path(folder), 1 if options.quick else 20)
         figures |= {"frames kept": round(kept, 3), "slides missed": missed}
         print(f"a talk with a budget of 600/h: {kept:.3f} of the frames kept, at most {TARGETS['frames kept']}; "
               f"{missed} slides missed", flush=True)
