@@ -177,6 +177,7 @@ def _review(job: Job, options: argparse.Namespace) -> int:
     from jobs.reviewing import export_queue
 
     print(f"{export_queue(job, options.target, options.format)} answers to review in {options.target}")
+    print(f"Next, once they are corrected: canvass import-review {options.job} FILE")
     return 0
 
 

@@ -20,7 +20,7 @@ def line(progress: Progress, now: float) -> str:
     """One line: assets, shards, units a minute, time left, failures."""
     elapsed = max(now - progress.started, 1e-6)
     ended = progress.assets_done + progress.already_done
-    share = progress.assets_done / max(1, progress.assets - progress.already_done)
+    share = progress.assets_done / (progress.assets - progress.already_done or 1) if ended < progress.assets else 1.0
     left = f"{_clock(elapsed / share - elapsed)} left" if 0 < share < 1 else "counting" if not share else "folded"
     return (f"{ended}/{progress.assets} objects committed · {progress.shards} shards · {progress.units} pages and "
             f"frames · {60 * progress.units / elapsed:.0f} a minute · {progress.failures} failures · "
@@ -42,11 +42,15 @@ def shown() -> Iterator[Callable[[Progress], None]]:
             yield lambda progress: live.update(Text(line(progress, time.monotonic())))
         return
     last = 0.0
+    latest: Progress | None = None
 
     def plain(progress: Progress) -> None:
-        nonlocal last
+        nonlocal last, latest
+        latest = progress
         if time.monotonic() - last >= PLAIN_EVERY_SECONDS:
-            last = time.monotonic()
+            last, latest = time.monotonic(), None
             print(line(progress, last), file=sys.stderr, flush=True)
 
     yield plain
+    if latest is not None:
+        print(line(latest, time.monotonic()), file=sys.stderr, flush=True)

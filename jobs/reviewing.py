@@ -78,6 +78,8 @@ def import_reviews(job: Job, path: Path, reviewer: str | None) -> Imported:
     JobError where a value is none of its question's type (then nothing at all is taken), the file is none that was
     exported, nothing was written yet, or a run is at work.
     """
+    if not path.is_file():
+        raise JobError(f"import-review: {path} is no file")
     read = read_annotations if path.suffix.casefold() == ".json" else read_csv
     corrections = list(read(path))
     engines = _engines_own(job, corrections)

@@ -32,7 +32,7 @@ from pipeline.planning import check_job
 from pipeline.resuming import ASKED, Left, Listing, pairs
 from pipeline.sources import list_inputs
 from pipeline.stores import StorageError, as_storage_error
-from pipeline.tables import append
+from pipeline.tables import append, open_table
 from pipeline.work import Receipt
 from schemas.job import Job, JobError
 
@@ -130,6 +130,8 @@ def prepare(job: Job, wish: Wish = DEFAULT, write: bool = True, choice: EngineCh
     own = of_job(job, choice)
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
     exclude = [*job.exclude, stores.join(glob.escape(job.output), "**")]
+    if wish.retry and write and open_table(job.output, "shards") is None:
+        raise JobError(f"{job.output} holds no tables: run the job first")
     next(list_inputs(job.inputs, exclude))  # a job without inputs is wrong, and writes nothing
     listing = lease = folder = None
     try:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -230,7 +231,10 @@ def print_hits(output: str, query: str, limit: int, as_json: bool) -> None:
     from rich.text import Text
 
     console = Console(soft_wrap=True)
-    for hit in search(output, query, limit):
+    hits = search(output, query, limit)
+    if not hits:
+        print("search: nothing found", file=sys.stderr)
+    for hit in hits:
         if as_json:
             print(json.dumps({**asdict(hit), "snippet": re.sub("[\x02\x03]", "", hit.snippet)}, ensure_ascii=False))
             continue

@@ -85,7 +85,7 @@ def merge_asset(checklist: Sequence[Question], judged: str, parts: Sequence[Row]
             found = _events(question, own, common)
             if found:
                 row["evidence"] = [event["evidence"][0] for event in found[:MAX_EVIDENCE]]
-        by_page = question.scope == "page" and row["status"] != "not_applicable"
+        by_page = question.scope == "page" and question.combine == "surest" and row["status"] != "not_applicable"
         row["verdict"] = _page_verdict(question, own, lost) if by_page else judge(question, row)
         review = next((each for each in reversed(reviews) if each["question"] == question.id), None)
         if review is not None:

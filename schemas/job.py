@@ -184,6 +184,11 @@ class Job(Strict):
     single_writer: bool = False
     engine: EngineSpec = EmbeddedSpec()
 
+    @field_validator("inputs", "exclude", mode="before")
+    @classmethod
+    def _one_input_is_a_list(cls, inputs: Any) -> Any:
+        return [inputs] if isinstance(inputs, str) else inputs
+
     @field_validator("stop_if_failed_over", mode="before")
     @classmethod
     def _share(cls, share: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.progress import line
+import pytest
+
+from jobs.progress import line, shown
 from jobs.running import Progress
 
 
@@ -19,3 +21,16 @@ def test_nothing_committed_yet_has_no_time_left() -> None:
 def test_hours_are_shown_as_hours() -> None:
     progress = Progress(assets=2, already_done=0, assets_done=1, started=0.0)
     assert line(progress, 3700.0).endswith("· 1:01:40 · 1:01:40 left")
+
+
+def test_a_run_with_nothing_to_do_counts_nothing() -> None:
+    assert line(Progress(assets=3, already_done=3, started=0.0), 5.0).endswith("· 0:05 · folded")
+
+
+def test_without_a_terminal_the_last_line_tells_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(assets=2, already_done=0)
+    with shown() as show:
+        show(progress)
+        progress.assets_done = 2
+        show(progress)
+    assert [said.partition(" objects")[0] for said in capsys.readouterr().err.splitlines()] == ["0/2", "2/2"]

@@ -150,6 +150,14 @@ def test_a_page_question_passes_when_every_page_does(verdicts: list[str], verdic
     assert one(ask(scope="page", expect="x"), *rows)["verdict"] == verdict
 
 
+def test_pages_that_are_combined_by_a_rule_are_judged_as_one() -> None:
+    rows = [answer(value, page=page) for page, value in ((1, "yes"), (2, "no"))]
+    pages = [{**row, "level": "page", "verdict": "pass" if row["value"] == "yes" else "fail"} for row in rows]
+    assert one(ask(answer="yes/no", scope="page", expect="yes", combine="any"), *pages)["verdict"] == "pass"
+    assert one(ask(answer="yes/no", scope="page", expect="yes", combine="all"), *pages)["verdict"] == "fail"
+    assert one(ask(answer="yes/no", scope="page", expect="yes"), *pages)["verdict"] == "fail"
+
+
 @pytest.mark.parametrize(("only_if", "value", "status"), [
     ("a == yes", "yes", "answered"), ("a == yes", "no", "not_applicable"), ("a != yes", "no", "answered"),
     ("a != yes", "yes", "not_applicable"), ("a == yes", None, "answered"), ("a != yes", None, "answered"),
