@@ -169,8 +169,9 @@ def test_the_commands_say_what_was_exported_imported_and_left_out(
     assert main(["import-review", str(audited / "job.yaml"), str(path), "--reviewer", "Ada"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"5 answers to review in {audited / 'csv'}",
-        f"Next, once they are corrected: canvass import-review {audited / 'job.yaml'} FILE", "Imported: 1 reviews of 1 objects",
+        f"Next, once they are corrected: canvass import-review {audited / 'job.yaml'} FILE",
+        "Imported: 1 reviews of 1 objects",
         "      1 left out: the object's content has changed since: export the queue again",
         "Reviews: 1 answers, by question:", "  notice: 1 reviewed, 1 of them answered, 1 rightly, precision 100%"]
     assert main(["import-review", str(audited / "job.yaml"), str(audited / "none.csv")]) == 2
-    assert f"canvass: {audited / 'none.csv'}: cannot be read" in capsys.readouterr().err
+    assert f"canvass: import-review: {audited / 'none.csv'} is no file" in capsys.readouterr().err
