@@ -85,6 +85,6 @@ def test_a_person_s_answers_stand_in_it_in_the_place_of_the_engine_s(output: Pat
         writer.writeheader()
         writer.writerows(row | {"correct_value": "letter"} for row in rows[:2])
     assert import_reviews(job, tmp_path / "done.csv", None).reviews == 2
-    assert connect(str(output)).execute("select source, value, count(*) from answers where level = 'asset' and "
-                                        "question = 'kind' group by all order by all").fetchall() == [
-        ("human", "letter", 2), (None, None, 3)]
+    assert connect(str(output)).execute(
+        "select coalesce(source, 'engine'), value, count(*) from answers where level = 'asset' and question = 'kind' "
+        "group by all order by all").fetchall() == [("engine", None, 3), ("human", "letter", 2)]
