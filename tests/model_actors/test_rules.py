@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from pipelines import Runner
+from printed_pages import words_of
 
-from model_actors.engine import Answer, Words
+from model_actors.engine import Answer
 from model_actors.layout import segments
 from model_actors.rules import HINTED, Reading, answer_by_rule
 from schemas.checklist import Label, Question
@@ -23,17 +23,7 @@ DATA = Path(__file__).parent.parent / "data"
 
 def reading(*lines: str) -> Reading:
     """A page of lines; wide gaps stand for cells. Every character is 1 % of the page wide, every line 2 % high."""
-    texts, boxes, numbers = [], [], []
-    for number, line in enumerate(lines):
-        place = 0
-        for part in line.split(" "):
-            if part:
-                texts.append(part)
-                boxes.append((place / 100, number * 0.04, (place + len(part)) / 100, number * 0.04 + 0.02))
-                numbers.append(number)
-            place += len(part) + 1
-    words = Words(texts, np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(texts), np.float32),
-                  np.array(numbers, np.int32))
+    words = words_of(*lines)
     return Reading.of(1, words, segments(words, 1.0))
 
 
