@@ -29,7 +29,6 @@ def figures(script: str, *options: str) -> dict[str, Any]:
     ("batching.py", (), {"ratio", "stock_ratio", "target"}),
     ("sampler.py", (), {"settings", "texts"}),
     ("engines.py", (), {"transformers", "vllm"}),
-    ("balance.py", (), {"ratio", "windows", "target"}),
     ("video.py", (), {"1 s, keyframes every 50", "bytes, index at the end", "slides missed"}),
     ("confidence.py", (), {"all_auroc", "all_wrong", "target"}),
     ("grounding.py", (), {"text_layer_digit_caught", "ocr_columns_caught", "ocr_cpu_ms_a_page"}),
