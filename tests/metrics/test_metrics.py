@@ -37,7 +37,8 @@ def port() -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         found = int(free.getsockname()[1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+        tests = Path(__file__).parent.parent
+        patch.setenv("PYTHONPATH", f"{tests.parent}:{tests}")
         patch.setenv("RAY_AUTH_MODE", "disabled")
         ray.init(address="local", num_cpus=2, object_store_memory=128 << 20, include_dashboard=False,
                  _metrics_export_port=found, log_to_driver=False)

@@ -31,7 +31,8 @@ def rows(folder: Path, table: str, *columns: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(autouse=True)
 def _workers_find_the_tests_engines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    tests = Path(__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", f"{tests.parent}:{tests}")
 
 
 def test_every_object_ends_once_though_engines_break_and_processes_die(tmp_path: Path) -> None:
